@@ -1,0 +1,48 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+#include "base/hash.h"
+#include "config/config.h"
+#include "config/problems.h"
+#include "config/sections.h"
+#include "config/toml_value.h"
+
+namespace bowerbird::config {
+
+ParseResult Parse(std::string_view text, std::string_view file) {
+  Problems problems(file);
+  Draft draft{.config = DefaultConfig(), .problems = &problems};
+  const TomlDocument document = ParseToml(text, &problems);
+  if (document.complete) {
+    TableReader root(&document.root, "", 0, &problems);
+    ReadSettings(&root, &draft);
+    ReadEvents(&root, &draft);
+    ReadItemsAndUsers(&root, &draft);
+    ReadSignals(&root, &draft);
+    ReadGenerators(&root, &draft);
+    ReadObjectives(&root, &draft);
+    ReadSurfaces(&root, &draft);
+    root.RefuseUnknown("bowerbird.toml");
+  }
+  if (problems.size() > 0) return {nullptr, problems.Take()};
+  draft.config.version = base::Sha256Hex(text).substr(0, 16);
+  return {std::make_shared<const Config>(std::move(draft.config)), {}};
+}
+
+absl::StatusOr<std::shared_ptr<const Config>> Load(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return absl::NotFoundError(fmt::format("{}: found no file that can be read; expected a config", path));
+  const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  ParseResult result = Parse(text, path);
+  if (result.config != nullptr) return std::move(result.config);
+  std::vector<std::string> lines;
+  lines.reserve(result.problems.size());
+  for (const Problem& problem : result.problems) lines.push_back(problem.ToString());
+  return absl::InvalidArgumentError(fmt::format("{}", fmt::join(lines, "\n")));
+}
+
+}  // namespace bowerbird::config

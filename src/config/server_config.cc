@@ -1,0 +1,52 @@
+#include <arpa/inet.h>
+
+#include <optional>
+#include <string>
+
+#include "config/config.h"
+#include "config/problems.h"
+#include "config/table_reader.h"
+#include "config/toml_value.h"
+
+namespace bowerbird::config {
+namespace {
+
+bool IsAddress(const std::string& text) {
+  in6_addr storage;
+  return inet_pton(AF_INET, text.c_str(), &storage) == 1 || inet_pton(AF_INET6, text.c_str(), &storage) == 1;
+}
+
+void ReadServer(TableReader table, ServerConfig* server) {
+  constexpr std::pair<std::string_view, std::string_view> kLevels[] = {
+      {"trace", "trace"}, {"debug", "debug"}, {"info", "info"}, {"warn", "warn"}, {"error", "error"}, {"off", "off"}};
+  table.Text("listen", 1, 64, &server->listen);
+  if (!IsAddress(server->listen)) {
+    table.Refuse("listen", Quote(server->listen), "an IP address such as \"127.0.0.1\" or \"::\"");
+  }
+  table.Integer("port", 0, 65'535, &server->port);
+  table.Integer("threads", 1, 1024, &server->threads);
+  table.Bool("open_on_loopback", &server->open_on_loopback);
+  table.Duration("drain", 0, kHourUs, &server->drain_us);
+  table.Duration("request_max", 10'000, kHourUs, &server->request_us_max);
+  table.Integer("connections_max", 1, 1'000'000, &server->connections_max);
+  std::string_view level = server->log_level;
+  if (table.Choice<std::string_view>("log_level", kLevels, &level)) server->log_level = level;
+  table.RefuseUnknown("[server]");
+}
+
+}  // namespace
+
+ServerParseResult ParseServer(std::string_view text, std::string_view file) {
+  Problems problems(file);
+  ServerConfig server;
+  const TomlDocument document = ParseToml(text, &problems);
+  if (document.complete) {
+    TableReader root(&document.root, "", 0, &problems);
+    ReadServer(root.Table("server"), &server);
+    root.RefuseUnknown("server.toml");
+  }
+  if (problems.size() > 0) return {std::nullopt, problems.Take()};
+  return {std::move(server), {}};
+}
+
+}  // namespace bowerbird::config

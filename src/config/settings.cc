@@ -1,0 +1,95 @@
+#include <fmt/format.h>
+
+#include <bit>
+
+#include "config/sections.h"
+
+namespace bowerbird::config {
+namespace {
+
+void ReadApp(TableReader table, Config* config) {
+  table.Text("name", 1, 64, &config->app);
+  if (!IsName(config->app)) table.Refuse("name", Quote(config->app), "1 to 64 letters, digits, '_', '-' or '.'");
+  int64_t partitions = config->partitions;
+  table.Integer("partitions", 1, 4096, &partitions);
+  // A partition is the high bits of the user's key, so that it can be split in two later.
+  if (!std::has_single_bit(static_cast<uint64_t>(partitions))) {
+    table.Refuse("partitions", fmt::format("integer {}", partitions), "a power of two from 1 to 4096");
+  } else {
+    config->partitions = static_cast<uint32_t>(partitions);
+  }
+  table.RefuseUnknown("[app]");
+}
+
+void ReadCollect(TableReader table, Collect* collect) {
+  constexpr std::pair<std::string_view, bool> kLate[] = {{"accept", false}, {"reject", true}};
+  constexpr std::pair<std::string_view, bool> kFuture[] = {{"clamp", false}, {"reject", true}};
+  table.Duration("age_max", kMinuteUs, kDurationUsMax, &collect->age_us_max);
+  table.Choice<bool>("late", kLate, &collect->late_rejected);
+  table.Duration("future_max", 0, 365 * kDayUs, &collect->future_us_max);
+  table.Choice<bool>("future", kFuture, &collect->future_rejected);
+  table.Integer("batch_events_max", 1, 100'000, &collect->batch_events_max);
+  table.Integer("body_bytes_max", 1024, 1 << 30, &collect->body_bytes_max);
+  table.Integer("id_bytes_max", 1, 256, &collect->id_bytes_max);
+  table.Integer("attributes_max", 0, 1024, &collect->attributes_max);
+  table.Integer("attribute_bytes_max", 1, 1 << 20, &collect->attribute_bytes_max);
+  table.Integer("text_bytes_max", 1, 1 << 24, &collect->text_bytes_max);
+  table.RefuseUnknown("[collect]");
+}
+
+void ReadLog(TableReader table, Log* log) {
+  table.Duration("retention", 0, kDurationUsMax, &log->retention_us);
+  if (log->retention_us > 0 && log->retention_us < kHourUs) {
+    table.Refuse("retention", "less than an hour", "\"0s\" (keep everything) or at least \"1h\"");
+  }
+  table.RefuseUnknown("[log]");
+}
+
+void ReadState(TableReader table, State* state) {
+  table.Integer("sequence_max", 1, 65'535, &state->sequence_max);
+  table.Integer("dedupe_prints", 1, 65'535, &state->dedupe_prints);
+  table.Duration("dedupe_window", kMinuteUs, 365 * kDayUs, &state->dedupe_window_us);
+  table.Duration("read_your_writes", 0, 10 * kSecondUs, &state->read_your_writes_us);
+  table.Integer("cache_bytes", 1 << 20, int64_t{1} << 40, &state->cache_bytes);
+  table.Duration("flush_interval", 10'000, kHourUs, &state->flush_interval_us);
+  table.Duration("item_bucket", kMinuteUs, 30 * kDayUs, &state->item_bucket_us);
+  table.Integer("item_buckets_max", 1, 100'000, &state->item_buckets_max);
+  table.Duration("item_table_interval", 100'000, kHourUs, &state->item_table_interval_us);
+  table.Duration("affinity_half_life", kMinuteUs, kDurationUsMax, &state->affinity_half_life_us);
+  table.Integer("affinity_top", 1, 1024, &state->affinity_top);
+  table.RefuseUnknown("[state]");
+}
+
+void ReadPipeline(TableReader table, Pipeline* pipeline) {
+  table.Duration("interval", 0, 365 * kDayUs, &pipeline->interval_us);
+  if (pipeline->interval_us > 0 && pipeline->interval_us < kSecondUs) {
+    table.Refuse("interval", "less than a second", "\"0s\" (only by command) or at least \"1s\"");
+  }
+  table.Integer("factors", 1, 4096, &pipeline->factors);
+  table.Integer("epochs", 1, 1000, &pipeline->epochs);
+  table.Number("regularization", Interval::Closed(0, 1000), &pipeline->regularization);
+  table.Number("unobserved_weight", Interval::Closed(0, 1000), &pipeline->unobserved_weight);
+  table.Duration("co_occurrence_half_life", kMinuteUs, kDurationUsMax, &pipeline->co_occurrence_half_life_us);
+  table.Integer("snapshots_kept", 1, 1000, &pipeline->snapshots_kept);
+  table.RefuseUnknown("[pipeline]");
+}
+
+void ReadServed(TableReader table, Served* served) {
+  table.Number("l2_sample", Interval::Share(), &served->l2_sample);
+  table.Number("union_sample", Interval::Share(), &served->union_sample);
+  table.RefuseUnknown("[served]");
+}
+
+}  // namespace
+
+void ReadSettings(TableReader* root, Draft* draft) {
+  Config& config = draft->config;
+  ReadApp(root->Table("app"), &config);
+  ReadCollect(root->Table("collect"), &config.collect);
+  ReadLog(root->Table("log"), &config.log);
+  ReadState(root->Table("state"), &config.state);
+  ReadPipeline(root->Table("pipeline"), &config.pipeline);
+  ReadServed(root->Table("served"), &config.served);
+}
+
+}  // namespace bowerbird::config

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "expression/expression.h"
+#include "expression/node.h"
+
+namespace bowerbird::expression {
+
+/// The tree of `text`, types checked against `schema`. Null when refused; then `error` says why.
+std::unique_ptr<const Node> Parse(std::string_view text, const Schema& schema, CompileError* error);
+
+}  // namespace bowerbird::expression

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <rocksdb/options.h>
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace rocksdb {
+class ColumnFamilyHandle;
+class DB;
+class Status;
+class WriteBufferManager;
+}  // namespace rocksdb
+
+namespace bowerbird::store {
+
+/// "`doing`: what RocksDB said", with the code that tells the caller what to do: DataLoss for corruption, Unavailable
+/// for a disk that is full or fails and for a folder that another process has open, NotFound, InvalidArgument, and so
+/// on.
+absl::Status FromRocks(const rocksdb::Status& status, std::string_view doing);
+
+/// Memory that stores share: a bound on cached blocks, and one on what is not flushed yet (reached, the largest is
+/// flushed).
+struct RocksMemory {
+  std::shared_ptr<rocksdb::Cache> block_cache;
+  std::shared_ptr<rocksdb::WriteBufferManager> write_buffers;
+};
+RocksMemory MakeRocksMemory(size_t block_cache_bytes, size_t write_buffer_bytes);
+
+/// What our stores have in common: created when missing, two background jobs, a small text log, no periodic statistics.
+/// `memory.write_buffers` may be null: then each column's own write buffers are the bound.
+rocksdb::DBOptions RocksDbOptions(const RocksMemory& memory);
+/// Bounds of one column; checksummed blocks of `block_bytes`, in `memory.block_cache` (null: no cache).
+rocksdb::ColumnFamilyOptions RocksColumnOptions(const RocksMemory& memory, size_t write_buffer_bytes,
+                                                size_t block_bytes = 16 << 10);
+
+/// An open RocksDB with its column families; closes them in the order that RocksDB wants.
+///
+/// Threads  as RocksDB: any thread, except the destructor.
+class RocksStore {
+ public:
+  struct Column {
+    std::string name;
+    rocksdb::ColumnFamilyOptions options;
+  };
+  /// Opens `folder`, creating it and whatever column is missing. RocksDB's own column "default" is opened too, named or
+  /// not. Unavailable: another process has it open; DataLoss: damaged; InvalidArgument: the folder holds a column not
+  /// named.
+  static absl::StatusOr<std::unique_ptr<RocksStore>> Open(const std::string& folder, const rocksdb::DBOptions& options,
+                                                          const std::vector<Column>& columns);
+  ~RocksStore();
+  RocksStore(const RocksStore&) = delete;
+  RocksStore& operator=(const RocksStore&) = delete;
+
+  rocksdb::DB& db() const { return *db_; }
+  /// In the order given to Open.
+  rocksdb::ColumnFamilyHandle* column(size_t index) const { return handles_[index]; }
+
+ private:
+  RocksStore() = default;
+  std::unique_ptr<rocksdb::DB> db_;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles_;  // owned by db_
+};
+
+}  // namespace bowerbird::store
