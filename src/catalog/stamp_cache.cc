@@ -1,0 +1,82 @@
+#include "catalog/stamp_cache.h"
+
+#include <list>
+#include <mutex>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+
+namespace bowerbird::catalog {
+namespace {
+constexpr uint32_t kShards = 64;
+}  // namespace
+
+struct alignas(64) StampCache::Shard {
+  struct Entry {
+    ItemKey key;
+    Stamp stamp;
+    size_t bytes = 0;
+  };
+  mutable std::mutex mutex;
+  std::list<Entry> by_use;  ///< most recent first
+  absl::flat_hash_map<ItemKey, std::list<Entry>::iterator> entries;
+  uint64_t bytes = 0;
+  uint64_t invalidations = 0;
+
+  void Erase(std::list<Entry>::iterator entry) {
+    bytes -= entry->bytes;
+    entries.erase(entry->key);
+    by_use.erase(entry);
+  }
+};
+
+StampCache::StampCache(uint64_t bytes_max, Load load)
+    : load_(std::move(load)), shard_bytes_max_(bytes_max / kShards), shards_(new Shard[kShards]) {}
+
+StampCache::~StampCache() = default;
+
+StampCache::Shard& StampCache::ShardOf(ItemKey key) const { return shards_[key.value % kShards]; }
+
+StampCache::Stamp StampCache::Get(ItemKey key) {
+  Shard& shard = ShardOf(key);
+  uint64_t invalidations = 0;
+  {
+    const std::lock_guard lock(shard.mutex);
+    if (const auto it = shard.entries.find(key); it != shard.entries.end()) {
+      shard.by_use.splice(shard.by_use.begin(), shard.by_use, it->second);
+      return it->second->stamp;
+    }
+    invalidations = shard.invalidations;
+  }
+  std::optional<Stamp> loaded = load_(key);
+  if (!loaded) return nullptr;
+  // The list node and the table's slot come on top of the stamp.
+  const size_t bytes = 96 + (*loaded ? (*loaded)->Bytes() : 0);
+  const std::lock_guard lock(shard.mutex);
+  // The item may have changed after it was read.
+  if (shard.invalidations != invalidations || bytes > shard_bytes_max_) return *loaded;
+  if (shard.entries.contains(key)) return *loaded;
+  shard.by_use.push_front({key, *loaded, bytes});
+  shard.entries[key] = shard.by_use.begin();
+  shard.bytes += bytes;
+  while (shard.bytes > shard_bytes_max_) shard.Erase(std::prev(shard.by_use.end()));
+  return *loaded;
+}
+
+void StampCache::Invalidate(ItemKey key) {
+  Shard& shard = ShardOf(key);
+  const std::lock_guard lock(shard.mutex);
+  ++shard.invalidations;
+  if (const auto it = shard.entries.find(key); it != shard.entries.end()) shard.Erase(it->second);
+}
+
+uint64_t StampCache::bytes() const {
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < kShards; ++i) {
+    const std::lock_guard lock(shards_[i].mutex);
+    bytes += shards_[i].bytes;
+  }
+  return bytes;
+}
+
+}  // namespace bowerbird::catalog

@@ -1,0 +1,264 @@
+#include "collect/collector.h"
+
+#include <fmt/format.h>
+
+#include <mutex>
+#include <utility>
+
+#include "base/json_writer.h"
+#include "collect/event_json.h"
+#include "collect/event_rules.h"
+
+namespace bowerbird::collect {
+namespace {
+
+constexpr uint32_t kEventSchema = 1;
+/// The user's event that takes an item out of their sight at once.
+constexpr std::string_view kHideType = "hide";
+
+catalog::Problem Prefixed(catalog::Problem problem, int64_t index) {
+  if (index >= 0) {
+    problem.field =
+        problem.field.empty() ? fmt::format("events[{}]", index) : fmt::format("events[{}].{}", index, problem.field);
+  }
+  return problem;
+}
+
+}  // namespace
+
+std::string_view VerdictName(Verdict::Kind kind) {
+  switch (kind) {
+    case Verdict::Kind::kAccepted:
+      return "accepted";
+    case Verdict::Kind::kLate:
+      return "late";
+    case Verdict::Kind::kRejected:
+      return "rejected";
+  }
+  return "";
+}
+
+void AppendJson(const CollectResult& result, std::string* out) {
+  base::JsonWriter json(out);
+  json.BeginObject().Key("accepted").Uint(result.accepted).Key("rejected").Uint(result.rejected);
+  if (!result.verdicts.empty()) {
+    json.Key("verdicts").BeginArray();
+    for (const Verdict& verdict : result.verdicts) {
+      json.BeginObject().Key("verdict").String(VerdictName(verdict.kind));
+      if (verdict.kind == Verdict::Kind::kRejected) {
+        json.Key("code").String(verdict.problem.code);
+        json.Key("field").String(verdict.problem.field);
+        json.Key("detail").String(verdict.problem.detail);
+      }
+      json.EndObject();
+    }
+    json.EndArray();
+  }
+  json.EndObject();
+}
+
+/// The events of one call on their way into the log.
+struct Collector::Batch {
+  struct Hide {
+    size_t position = 0;  ///< in result.positions
+    std::string item;
+    catalog::ItemKey key;
+  };
+  int64_t receive_time_us = 0;
+  bool history = false;
+  std::string common_fields;  ///< what intake stamps into every event of the batch, as bytes of a v1::Event
+  uint64_t events = 0;
+  uint64_t bytes = 0;
+  CollectResult result;
+  std::vector<log::AppendRecord> records;
+  std::vector<Hide> hides;
+
+  /// Verdicts are kept from the first one on that a client needs to see.
+  void Judge(Verdict verdict) {
+    result.verdicts.resize(events);
+    result.verdicts.push_back(std::move(verdict));
+  }
+};
+
+struct Collector::Impl {
+  Impl(std::shared_ptr<const config::Config> config, const catalog::KeyHasher& hasher, log::EventLog* log,
+       const catalog::Catalog* catalog, const base::Clock* clock, Overlays overlays)
+      : config(std::move(config)),
+        hasher(hasher),
+        log(log),
+        catalog(catalog),
+        clock(clock),
+        overlays(overlays),
+        partitions(log->PartitionCount(log::Topic::kEvents)),
+        rules(this->config) {}
+
+  std::unique_ptr<EventJsonReader> TakeReader() {
+    const std::lock_guard lock(readers_mutex);
+    if (readers.empty()) return std::make_unique<EventJsonReader>(config);
+    std::unique_ptr<EventJsonReader> reader = std::move(readers.back());
+    readers.pop_back();
+    return reader;
+  }
+
+  void GiveReader(std::unique_ptr<EventJsonReader> reader) {
+    const std::lock_guard lock(readers_mutex);
+    readers.push_back(std::move(reader));
+  }
+
+  std::shared_ptr<Batch> NewBatch(Source source) const {
+    auto batch = std::make_shared<Batch>();
+    batch->receive_time_us = clock->NowUs();
+    batch->history = source == Source::kHistory;
+    v1::Event common;
+    common.set_schema(kEventSchema);
+    common.set_receive_time_us(batch->receive_time_us);
+    common.set_config_version(config->version);
+    batch->common_fields = common.SerializeAsString();
+    return batch;
+  }
+
+  /// Takes the next event into the batch, or a verdict in its place.
+  void Admit(int64_t index, v1::Event* event, bool has_time, const catalog::Problem* unread, Batch* batch) const {
+    std::optional<catalog::Problem> problem;
+    if (unread != nullptr) {
+      problem = *unread;
+    } else {
+      problem = Add(event, has_time, batch);
+      if (problem) problem = Prefixed(*std::move(problem), index);
+    }
+    if (problem) {
+      ++batch->result.rejected;
+      batch->Judge({Verdict::Kind::kRejected, *std::move(problem)});
+    } else {
+      ++batch->result.accepted;
+      if (event->late()) {
+        batch->Judge({Verdict::Kind::kLate, {}});
+      }
+    }
+    ++batch->events;
+  }
+
+  std::optional<catalog::Problem> Add(v1::Event* event, bool has_time, Batch* batch) const {
+    if (auto problem = rules.Check(event)) return problem;
+    if (auto problem = rules.SettleTime(event, has_time, batch->receive_time_us, batch->history)) return problem;
+    const catalog::UserKey user = hasher.User(event->user());
+    event->set_user_key(user.value);
+    std::shared_ptr<const catalog::ItemStamp> stamp;
+    if (!event->item().empty()) {
+      const catalog::ItemKey item = hasher.Item(event->item());
+      event->set_item_key(item.value);
+      stamp = catalog->Stamp(item);
+      if (stamp != nullptr && stamp->id != event->item()) {
+        return catalog::Problem{"id_collision", "item",
+                                "found an id whose key belongs to another item; expected another id"};
+      }
+    }
+    if (!event->client_id().empty()) event->set_dedupe_print(hasher.DedupePrint(user, event->client_id()));
+
+    log::AppendRecord record;
+    record.topic = log::Topic::kEvents;
+    record.partition = catalog::PartitionOf(user, partitions);
+    record.key = event->user();
+    const size_t size = event->ByteSizeLong();
+    record.value.reserve(size + batch->common_fields.size() + (stamp == nullptr ? 0 : stamp->event_fields.size()));
+    record.value.resize(size);
+    event->SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(record.value.data()));
+    // Serialized messages one behind the other are their merge.
+    record.value.append(batch->common_fields);
+    if (stamp != nullptr) record.value.append(stamp->event_fields);
+    if (record.value.size() > log::EventLog::kValueBytesMax) {
+      return catalog::Problem{"too_long", "",
+                              fmt::format("found an event of {} bytes with its item's stamp; expected at most {}",
+                                          record.value.size(), log::EventLog::kValueBytesMax)};
+    }
+    if (event->type() == kHideType && !event->item().empty()) {
+      batch->hides.push_back({batch->result.positions.size(), event->item(), catalog::ItemKey(event->item_key())});
+    }
+    batch->bytes += record.value.size() + record.key.size();
+    batch->result.positions.push_back({user, record.partition, 0});
+    batch->records.push_back(std::move(record));
+    return std::nullopt;
+  }
+
+  void Append(std::shared_ptr<Batch> batch, Done done) {
+    if (!batch->result.verdicts.empty()) batch->result.verdicts.resize(batch->events);
+    if (batch->bytes > log::EventLog::kBatchBytesMax) {
+      return done(catalog::ToStatus(
+          {"batch_too_large", "events",
+           fmt::format("found {} bytes with the items' stamps; expected at most {}: send fewer events at once",
+                       batch->bytes, log::EventLog::kBatchBytesMax)}));
+    }
+    if (batch->records.empty()) return done(std::move(batch->result));
+    std::vector<log::AppendRecord> records = std::move(batch->records);
+    log->AppendAsync(std::move(records), [this, batch = std::move(batch),
+                                          done = std::move(done)](absl::StatusOr<std::vector<log::Offset>> offsets) {
+      if (!offsets.ok()) return done(std::move(offsets).status());
+      Remember(*offsets, batch.get());
+      done(std::move(batch->result));
+    });
+  }
+
+  /// What is acknowledged holds from now on, before state has folded it.
+  void Remember(const std::vector<log::Offset>& offsets, Batch* batch) const {
+    std::vector<Accepted>& positions = batch->result.positions;
+    for (size_t i = 0; i < positions.size(); ++i) positions[i].offset = offsets[i];
+    if (overlays.hides != nullptr) {
+      for (const Batch::Hide& hide : batch->hides) {
+        const Accepted& position = positions[hide.position];
+        overlays.hides->Add(position.user, hide.item, hide.key, position.offset);
+      }
+    }
+    if (overlays.last_acknowledged == nullptr) return;
+    for (const Accepted& position : positions) {
+      overlays.last_acknowledged->Set(position.user, {position.partition, position.offset});
+    }
+  }
+
+  const std::shared_ptr<const config::Config> config;
+  const catalog::KeyHasher hasher;
+  log::EventLog* const log;
+  const catalog::Catalog* const catalog;
+  const base::Clock* const clock;
+  const Overlays overlays;
+  const uint32_t partitions;
+  const EventRules rules;
+  std::mutex readers_mutex;
+  /// As many as threads were inside Collect at once.
+  std::vector<std::unique_ptr<EventJsonReader>> readers;
+};
+
+Collector::Collector(std::shared_ptr<const config::Config> config, const catalog::KeyHasher& hasher, log::EventLog* log,
+                     const catalog::Catalog* catalog, const base::Clock* clock, Overlays overlays)
+    : impl_(std::make_unique<Impl>(std::move(config), hasher, log, catalog, clock, overlays)) {}
+Collector::~Collector() = default;
+
+void Collector::Collect(std::string_view json_body, Source source, Done done) {
+  std::shared_ptr<Batch> batch = impl_->NewBatch(source);
+  std::unique_ptr<EventJsonReader> reader = impl_->TakeReader();
+  const absl::Status read =
+      reader->Read(json_body, [&](int64_t index, v1::Event* event, bool has_time, const catalog::Problem* problem) {
+        impl_->Admit(index, event, has_time, problem, batch.get());
+      });
+  impl_->GiveReader(std::move(reader));
+  if (!read.ok()) return done(read);
+  impl_->Append(std::move(batch), std::move(done));
+}
+
+void Collector::CollectEvents(std::vector<v1::Event> events, Source source, Done done) {
+  std::shared_ptr<Batch> batch = impl_->NewBatch(source);
+  for (size_t i = 0; i < events.size(); ++i) {
+    v1::Event& event = events[i];
+    event.clear_schema();
+    event.clear_receive_time_us();
+    event.clear_config_version();
+    event.clear_user_key();
+    event.clear_item_key();
+    event.clear_item_categories();
+    event.clear_item_attributes();
+    event.clear_dedupe_print();
+    impl_->Admit(static_cast<int64_t>(i), &event, event.event_time_us() != 0, nullptr, batch.get());
+  }
+  impl_->Append(std::move(batch), std::move(done));
+}
+
+}  // namespace bowerbird::collect
