@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "base/string_map.h"
+#include "bowerbird/v1/event.pb.h"
+#include "config/config.h"
+#include "state/item_record.h"
+#include "state/user_op.h"
+#include "state/user_record.h"
+
+namespace bowerbird::state {
+
+/// What an event of `type` counts for learning: the type's weight times the share of its value (config: value_zero,
+/// value_one; 1 without them). 0 for types that are not positive. Training and the fold both ask here.
+double EventStrength(const config::EventType& type, const v1::Event& event);
+
+/// What became of one event.
+enum class Verdict : uint8_t {
+  kCounted,
+  kDuplicate,  ///< its print is in the user's window: changes nothing
+  kTooLate,    ///< older than a print that left the window: may be a duplicate, so it changes nothing
+};
+
+/// The change that a counted event makes. Its views point into the event.
+struct Change {
+  UserOp user;
+  bool has_item = false;
+  ItemEvent item;
+};
+
+/// What the config says about folding, looked up once. A pure function of event and record: no clock, no order other
+/// than the log's.
+///
+/// Threads  immutable.
+class FoldPolicy {
+ public:
+  explicit FoldPolicy(const config::Config& config);
+
+  /// Newest event schema that is understood.
+  static constexpr uint32_t kSchema = 1;
+
+  /// Why an event cannot be folded whatever the user's state is (InvalidArgument), with the reason in words.
+  absl::Status Check(const v1::Event& event, uint32_t partition, uint32_t partitions) const;
+  /// Judges a checked event against its user's record (events == 0: a new user), and fills `change` if it counts.
+  Verdict Judge(const v1::Event& event, const UserRecord& record, Change* change) const;
+
+  const UserLayout& user_layout() const { return user_layout_; }
+  const ItemLayout& item_layout() const { return item_layout_; }
+  /// One line for the shape of records, and one for the meaning of events: state made under other lines is not the
+  /// state of this config.
+  std::string LayoutText() const;
+  const std::string& MeaningText() const { return meaning_; }
+
+ private:
+  void CollectCategories(const v1::Event& event, UserOp* op) const;
+
+  base::StringMap<config::EventType> types_;
+  base::StringMap<uint8_t> surfaces_;
+  std::string category_attribute_;
+  int64_t age_us_max_ = 0;
+  UserLayout user_layout_;
+  ItemLayout item_layout_;
+  std::string meaning_;
+};
+
+}  // namespace bowerbird::state

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/string_map.h"
+#include "catalog/keys.h"
+
+namespace bowerbird::state {
+
+/// What the world did with one item, as of a table's version.
+struct ItemCounts {
+  uint64_t impressions = 0;
+  uint64_t actions = 0;    ///< positive events
+  uint64_t negatives = 0;  ///< negative events
+  double weight = 0;       ///< sum of positive weights
+};
+
+struct RankedItem {
+  catalog::ItemKey item;
+  float score = 0;
+};
+
+/// Per-item counters at one instant: immutable, published every few seconds. Equal folded offsets and time give equal
+/// tables, bit for bit, so that a past table can be made again from the log.
+class ItemTable {
+ public:
+  virtual ~ItemTable() = default;
+  virtual uint64_t version() const = 0;
+  virtual int64_t time_us() const = 0;
+  /// End offset folded of each events partition.
+  virtual std::span<const uint64_t> offsets() const = 0;
+  /// Null when the item has no events.
+  virtual const ItemCounts* Find(catalog::ItemKey item) const = 0;
+  /// The best items by decayed positive weight for the trending generator `name` (config), or by total weight for a
+  /// popular one: best first, ties by key; at most 4 x the generator's count, so that filters leave enough. Empty for
+  /// an unknown name.
+  virtual std::span<const RankedItem> Top(std::string_view generator) const = 0;
+};
+
+}  // namespace bowerbird::state

@@ -1,0 +1,200 @@
+#include "state/partition.h"
+
+#include <algorithm>
+
+#include "base/status_macros.h"
+#include "fmt/format.h"
+
+namespace bowerbird::state {
+namespace {
+
+using catalog::UserKey;
+
+// Events folded without letting go of the mutex: readers wait some 20 microseconds at most.
+constexpr size_t kEventsAtOnce = 16;
+
+}  // namespace
+
+Partition::Partition(uint32_t index, uint32_t partitions, log::Offset folded, const FoldPolicy* policy,
+                     const StateStore* store, CacheBudget* budget, FoldCounters* counters)
+    : index_(index),
+      partitions_(partitions),
+      policy_(policy),
+      store_(store),
+      counters_(counters),
+      folded_(folded),
+      users_(budget),
+      written_(folded) {}
+
+absl::Status Partition::Fold(const replay::EventBatch& batch, const std::function<void()>& advanced,
+                             std::vector<DeadLetter>* dead_letters) {
+  std::span<const Record> records = batch.records();
+  RETURN_IF_ERROR(LoadMissing(records));
+  while (!records.empty()) {
+    const size_t count = std::min(records.size(), kEventsAtOnce);
+    absl::Status status;
+    {
+      const std::lock_guard lock(mutex_);
+      for (const Record& record : records.subspan(0, count)) {
+        status = FoldOne(record, dead_letters);
+        if (!status.ok()) break;
+        folded_ = record.offset + 1;
+      }
+      untaken_item_events_.store(untaken_items_.size(), std::memory_order_relaxed);
+    }
+    if (advanced) advanced();
+    RETURN_IF_ERROR(status);
+    records = records.subspan(count);
+  }
+  return absl::OkStatus();
+}
+
+void Partition::SkipTo(log::Offset offset) {
+  const std::lock_guard lock(mutex_);
+  if (offset > folded()) folded_ = offset;
+}
+
+/// Brings the batch's users into memory with one read. Only the fold changes users, so what it reads here stays
+/// current.
+absl::Status Partition::LoadMissing(std::span<const Record> records) {
+  std::vector<UserKey> missing;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Record& record : records) {
+      if (record.event == nullptr) continue;
+      const UserKey key(record.event->user_key());
+      if (users_.Find(key) == nullptr) missing.push_back(key);
+    }
+  }
+  if (missing.empty()) return absl::OkStatus();
+  std::sort(missing.begin(), missing.end());
+  missing.erase(std::unique(missing.begin(), missing.end()), missing.end());
+  ASSIGN_OR_RETURN(auto loaded, store_->LoadUsers(missing));
+  const std::lock_guard lock(mutex_);
+  for (size_t i = 0; i < missing.size(); ++i) {
+    // A reader may have brought it meanwhile.
+    if (users_.Find(missing[i]) == nullptr) users_.Insert(missing[i], std::move(loaded[i]).value_or(UserRecord()));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CachedUser*> Partition::FindOrLoad(UserKey key) {
+  if (CachedUser* user = users_.Find(key); user != nullptr) return user;
+  ASSIGN_OR_RETURN(auto loaded, store_->LoadUser(key));
+  return users_.Insert(key, std::move(loaded).value_or(UserRecord()));
+}
+
+absl::Status Partition::FoldOne(const Record& record, std::vector<DeadLetter>* dead_letters) {
+  const auto refuse = [&](std::string reason) {
+    ++counters_->dead_letters;
+    dead_letters->push_back({record.offset, std::move(reason), std::string(record.key), std::string(record.value)});
+    return absl::OkStatus();
+  };
+  if (record.event == nullptr) return refuse("value: not a bowerbird.v1.Event");
+  const v1::Event& event = *record.event;
+  if (const absl::Status fault = policy_->Check(event, index_, partitions_); !fault.ok()) {
+    return refuse(std::string(fault.message()));
+  }
+  ASSIGN_OR_RETURN(CachedUser * user, FindOrLoad(UserKey(event.user_key())));
+  if (user->record.events > 0 && user->record.id != event.user()) {
+    return refuse(fmt::format("user: found \"{}\"; its key belongs to \"{}\"", event.user(), user->record.id));
+  }
+  switch (policy_->Judge(event, user->record, &change_)) {
+    case Verdict::kDuplicate:
+      ++counters_->duplicates;
+      return absl::OkStatus();
+    case Verdict::kTooLate:
+      ++counters_->too_late;
+      return absl::OkStatus();
+    case Verdict::kCounted:
+      break;
+  }
+  ++counters_->folded;
+  EncodeUserOp(change_.user, &user->pending_ops);
+  ApplyUserOp(policy_->user_layout(), change_.user, &user->record, &user->pending_blocks);
+  user->view = nullptr;
+  users_.MarkDirty(user);
+  users_.Charge(user);
+  if (change_.has_item) {
+    unwritten_items_.push_back(change_.item);
+    untaken_items_.push_back(change_.item);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<const UserState>> Partition::Get(UserKey key, std::string_view id) {
+  // A second try meets a user that was folded and evicted while it was being read; the third reads under the mutex.
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    uint64_t evictions = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      if (CachedUser* user = users_.Find(key); user != nullptr) return View(user, id);
+      evictions = users_.evictions();
+    }
+    ASSIGN_OR_RETURN(auto loaded, store_->LoadUser(key));
+    const std::lock_guard lock(mutex_);
+    CachedUser* user = users_.Find(key);
+    if (user == nullptr && evictions != users_.evictions()) continue;
+    if (user == nullptr && loaded.has_value()) user = users_.Insert(key, *std::move(loaded));
+    if (user != nullptr) return View(user, id);
+    auto unknown = std::make_shared<UserState>();
+    unknown->key = key;
+    unknown->offset = folded();
+    return unknown;
+  }
+  const std::lock_guard lock(mutex_);
+  ASSIGN_OR_RETURN(CachedUser * user, FindOrLoad(key));
+  return View(user, id);
+}
+
+absl::StatusOr<std::shared_ptr<const UserState>> Partition::View(CachedUser* user, std::string_view id) {
+  const log::Offset offset = folded();
+  if (user->record.events > 0 && user->record.id != id) {
+    return absl::FailedPreconditionError(fmt::format("user: the key of \"{}\" belongs to another id", id));
+  }
+  if (user->view != nullptr && user->view->offset == offset) return user->view;
+  auto state = user->view != nullptr ? std::make_shared<UserState>(*user->view)
+                                     : MakeUserState(user->key, user->record, policy_->user_layout().sequence_max);
+  state->offset = offset;
+  user->view = std::move(state);
+  users_.Charge(user);
+  return user->view;
+}
+
+bool Partition::TakeUnwritten(StateStore::Batch* batch, std::vector<ItemEvent>* item_events) {
+  const std::lock_guard lock(mutex_);
+  if (folded() == written_) return false;
+  being_written_ = users_.TakeDirty();
+  for (CachedUser* user : being_written_) {
+    batch->MergeUser(user->key, user->pending_ops);
+    for (const SpilledBlock& block : user->pending_blocks) batch->PutLifelongBlock(user->key, block);
+    user->pending_ops.clear();
+    user->pending_blocks.clear();
+  }
+  item_events->insert(item_events->end(), unwritten_items_.begin(), unwritten_items_.end());
+  unwritten_items_.clear();
+  written_ = folded();
+  batch->PutOffset(index_, written_);
+  return true;
+}
+
+void Partition::Written() {
+  const std::lock_guard lock(mutex_);
+  for (CachedUser* user : being_written_) user->being_written = false;
+  being_written_.clear();
+}
+
+log::Offset Partition::TakeItemEvents(std::vector<ItemEvent>* item_events) {
+  const std::lock_guard lock(mutex_);
+  item_events->insert(item_events->end(), untaken_items_.begin(), untaken_items_.end());
+  untaken_items_.clear();
+  untaken_item_events_.store(0, std::memory_order_relaxed);
+  return folded();
+}
+
+size_t Partition::TryEvict(size_t users_max) {
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  return lock.owns_lock() ? users_.Evict(users_max) : 0;
+}
+
+}  // namespace bowerbird::state

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "log/event_log.h"
+#include "replay/source.h"
+#include "state/fold.h"
+#include "state/item_record.h"
+#include "state/state_store.h"
+#include "state/user_cache.h"
+
+namespace bowerbird::state {
+
+/// Sums over all partitions since the state was opened.
+struct FoldCounters {
+  std::atomic<uint64_t> folded = 0, duplicates = 0, too_late = 0, dead_letters = 0;
+};
+
+/// A record that could not be folded.
+struct DeadLetter {
+  log::Offset offset = 0;
+  std::string reason;
+  std::string key, value;
+};
+
+/// One partition of the events topic: its users in memory, and how far it is folded.
+///
+/// Threads  Fold from one thread at a time; everything else from any thread at once. The mutex is held for a few events
+/// at a time and
+///          never during a read or write of the store, but for the fold of a user that was evicted within its batch.
+class Partition {
+ public:
+  Partition(uint32_t index, uint32_t partitions, log::Offset folded, const FoldPolicy* policy, const StateStore* store,
+            CacheBudget* budget, FoldCounters* counters);
+
+  uint32_t index() const { return index_; }
+  log::Offset folded() const { return folded_; }
+
+  /// Folds a batch that begins at folded(). Calls `advanced` (may be empty) without the mutex whenever folded() has
+  /// moved.
+  absl::Status Fold(const replay::EventBatch& batch, const std::function<void()>& advanced,
+                    std::vector<DeadLetter>* dead_letters);
+  /// Moves up over offsets that the log no longer holds.
+  void SkipTo(log::Offset offset);
+
+  absl::StatusOr<std::shared_ptr<const UserState>> Get(catalog::UserKey key, std::string_view id);
+
+  /// Adds all that the store does not have yet to `batch`, and its item events to `item_events`; those users stay in
+  /// memory until Written. False when there is nothing.
+  bool TakeUnwritten(StateStore::Batch* batch, std::vector<ItemEvent>* item_events);
+  /// The batch is in the store.
+  void Written();
+
+  /// Item events since the last call, and the offset that they reach to.
+  log::Offset TakeItemEvents(std::vector<ItemEvent>* item_events);
+  size_t untaken_item_events() const { return untaken_item_events_.load(std::memory_order_relaxed); }
+
+  /// Drops clean users; 0 when the mutex is taken.
+  size_t TryEvict(size_t users_max);
+
+ private:
+  using Record = replay::EventRecord;
+  absl::Status LoadMissing(std::span<const Record> records);
+  // With mutex_ held:
+  absl::Status FoldOne(const Record& record, std::vector<DeadLetter>* dead_letters);
+  absl::StatusOr<CachedUser*> FindOrLoad(catalog::UserKey key);
+  absl::StatusOr<std::shared_ptr<const UserState>> View(CachedUser* user, std::string_view id);
+
+  const uint32_t index_, partitions_;
+  const FoldPolicy* const policy_;
+  const StateStore* const store_;
+  FoldCounters* const counters_;
+
+  std::atomic<log::Offset> folded_;
+  std::atomic<size_t> untaken_item_events_ = 0;
+  Change change_;  // of the thread that folds: its memory is reused
+
+  std::mutex mutex_;  ///< of what follows
+  UserCache users_;
+  std::vector<CachedUser*> being_written_;
+  std::vector<ItemEvent> unwritten_items_, untaken_items_;
+  log::Offset written_;
+};
+
+}  // namespace bowerbird::state

@@ -1,0 +1,413 @@
+#include "state/state.h"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <limits>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "base/check.h"
+#include "base/published.h"
+#include "base/status_macros.h"
+#include "bowerbird/v1/event.pb.h"
+#include "bowerbird/v1/served.pb.h"
+#include "fmt/format.h"
+#include "state/fold.h"
+#include "state/fold_group.h"
+#include "state/fold_waiters.h"
+#include "state/item_table_builder.h"
+#include "state/open_store.h"
+#include "state/partition.h"
+#include "state/state_store.h"
+#include "state/user_cache.h"
+
+namespace bowerbird::state {
+namespace {
+
+using log::Offset;
+using log::Topic;
+
+// How long a fold thread sleeps without news of the log: bounds how late Stop is.
+constexpr int64_t kIdleWaitUs = 50'000;
+// How long a fold thread waits after the store has refused a write.
+constexpr int64_t kWriteRetryUs = 100'000;
+// Item events that one partition may gather before they go into the table's counters.
+constexpr size_t kItemEventsMax = 1 << 13;
+// A table is published again after this long even if nothing was folded: windows move on.
+constexpr int64_t kTableAgeUsMax = 60'000'000;
+constexpr size_t kEvictAtOnce = 32;
+
+/// Version of the newest record of the item_tables topic; 0 for none.
+absl::StatusOr<uint64_t> LastTableVersion(const log::EventLog& log) {
+  ASSIGN_OR_RETURN(const Offset begin, log.BeginOffset(Topic::kItemTables, 0));
+  ASSIGN_OR_RETURN(const Offset end, log.EndOffset(Topic::kItemTables, 0));
+  // Offsets need not be dense: look further back until there is a record.
+  for (Offset back = 1; begin < end; back *= 2) {
+    Offset from = end - begin > back ? end - back : begin;
+    std::string newest;
+    while (from < end) {
+      ASSIGN_OR_RETURN(log::ReadResult read, log.Read(Topic::kItemTables, 0, from, 1024, 1 << 20));
+      if (!read.records.empty()) newest = std::move(read.records.back().value);
+      if (read.next_offset <= from) break;
+      from = read.next_offset;
+    }
+    v1::ItemTableRecord record;
+    if (!newest.empty() && record.ParseFromString(newest)) return record.version();
+    if (end - begin <= back) break;
+  }
+  return 0;
+}
+
+/// Tells threads to stop, and lets them sleep until then.
+class StopSignal {
+ public:
+  void Stop() {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    changed_.notify_all();
+  }
+  bool stopped() const { return WaitFor(0); }
+  /// True as soon as it is time to stop, false after `timeout_us`.
+  bool WaitFor(int64_t timeout_us) const {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::microseconds(timeout_us), [this] { return stopped_; });
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  bool stopped_ = false;
+};
+
+class StateImpl final : public State {
+ public:
+  StateImpl(std::shared_ptr<const config::Config> config, log::EventLog* log, const base::Clock* clock, Options options)
+      : config_(std::move(config)),
+        log_(log),
+        clock_(clock),
+        options_(std::move(options)),
+        policy_(*config_),
+        partition_count_(log->PartitionCount(Topic::kEvents)),
+        budget_(config_->state.cache_bytes / 2),
+        builder_(*config_, policy_.item_layout(), partition_count_) {}
+  ~StateImpl() override { Stop(); }
+
+  absl::Status Init(const std::string& dir);
+
+  void Start() override;
+  absl::Status CatchUp() override;
+  void Stop() override;
+  absl::Status Flush() override;
+
+  absl::StatusOr<std::shared_ptr<const UserState>> Get(catalog::UserKey key, std::string_view id) const override;
+  Offset FoldedOffset(uint32_t partition) const override { return partitions_[partition]->folded(); }
+  void WhenFolded(uint32_t partition, Offset offset, int64_t timeout_us, std::function<void(bool)> done) override {
+    waiters_->Wait(partition, offset, timeout_us, std::move(done));
+  }
+  std::shared_ptr<const ItemTable> item_table() const override { return table_.Get(); }
+  std::shared_ptr<const ItemTable> PublishItemTable(int64_t time_us, uint64_t version) override;
+  Counters counters() const override;
+  absl::Status Health() const override;
+
+ private:
+  void FoldLoop(FoldGroup* group);
+  void PublishLoop();
+  void EvictIfExceeded() const;
+  void Absorb(Partition* partition);  // with table_mutex_ held
+  void AppendTableVersion(const ItemTable& table);
+  void AppendDeadLetters(uint32_t partition, std::vector<DeadLetter> letters);
+  absl::StatusOr<std::vector<Offset>> Ends() const;
+
+  /// What appends of ours to the log have come to; outlives this object, because the log calls back.
+  struct AppendHealth {
+    std::mutex mutex;
+    absl::Status status;
+  };
+  log::EventLog::AppendDone NoteAppend() const {
+    return [health = append_health_](const absl::StatusOr<std::vector<Offset>>& appended) {
+      const std::lock_guard lock(health->mutex);
+      health->status = appended.status();
+    };
+  }
+
+  const std::shared_ptr<const config::Config> config_;
+  log::EventLog* const log_;
+  const base::Clock* const clock_;
+  const Options options_;
+  const FoldPolicy policy_;
+  const uint32_t partition_count_;
+
+  std::unique_ptr<StateStore> store_;
+  FoldCounters counters_;
+  CacheBudget budget_;
+  std::vector<std::unique_ptr<Partition>> partitions_;
+  mutable std::atomic<uint32_t> evict_hand_ = 0;
+  std::unique_ptr<FoldWaiters> waiters_;
+  std::vector<std::unique_ptr<FoldGroup>> groups_;
+  const std::shared_ptr<AppendHealth> append_health_ = std::make_shared<AppendHealth>();
+
+  std::mutex table_mutex_;  ///< of what follows
+  ItemTableBuilder builder_;
+  uint64_t last_version_ = 0;
+
+  base::Published<ItemTable> table_;
+
+  std::mutex run_mutex_;  ///< of what follows
+  bool started_ = false;
+  bool stopped_ = false;
+  StopSignal stop_;
+  std::vector<std::thread> threads_;
+};
+
+absl::Status StateImpl::Init(const std::string& dir) {
+  if (!options_.end_offsets.empty() && options_.end_offsets.size() != partition_count_) {
+    return absl::InvalidArgumentError(fmt::format("state: found {} end offsets; expected {}, one a partition",
+                                                  options_.end_offsets.size(), partition_count_));
+  }
+  ASSIGN_OR_RETURN(store_, OpenStateStore(dir, policy_, config_->state.cache_bytes / 2, *log_));
+  ASSIGN_OR_RETURN(const std::vector<Offset> offsets, store_->LoadOffsets(partition_count_));
+  {
+    const std::lock_guard lock(table_mutex_);
+    RETURN_IF_ERROR(
+        store_->ScanItems([&](catalog::ItemKey item, const ItemRecord& record) { builder_.Load(item, record); }));
+    builder_.SetOffsets(offsets);
+    if (log_->PartitionCount(Topic::kItemTables) > 0) {
+      ASSIGN_OR_RETURN(last_version_, LastTableVersion(*log_));
+    }
+    // A replay of the past makes tables of past times: the first one must not forbid them.
+    table_.Set(builder_.Build(options_.publish ? clock_->NowUs() : 0, 0));
+  }
+  for (uint32_t index = 0; index < partition_count_; ++index) {
+    partitions_.push_back(std::make_unique<Partition>(index, partition_count_, offsets[index], &policy_, store_.get(),
+                                                      &budget_, &counters_));
+  }
+  waiters_ = std::make_unique<FoldWaiters>(partition_count_, [this](uint32_t p) { return FoldedOffset(p); });
+
+  const uint32_t threads = std::clamp<uint32_t>(options_.threads, 1, partition_count_);
+  for (uint32_t thread = 0; thread < threads; ++thread) {
+    std::vector<Partition*> members;
+    for (uint32_t index = thread; index < partition_count_; index += threads)
+      members.push_back(partitions_[index].get());
+    FoldGroup::Hooks hooks;
+    hooks.advanced = [this](uint32_t partition) { waiters_->Advanced(partition); };
+    hooks.batch_done = [this, thread](Partition* partition) -> absl::Status {
+      if (partition->untaken_item_events() >= kItemEventsMax) {
+        const std::lock_guard lock(table_mutex_);
+        Absorb(partition);
+      }
+      EvictIfExceeded();
+      if (!budget_.Exceeded()) return absl::OkStatus();
+      // Only users that the store has can leave memory.
+      RETURN_IF_ERROR(groups_[thread]->Write());
+      EvictIfExceeded();
+      return absl::OkStatus();
+    };
+    hooks.dead_letters = [this](uint32_t partition, std::vector<DeadLetter> letters) {
+      AppendDeadLetters(partition, std::move(letters));
+    };
+    groups_.push_back(std::make_unique<FoldGroup>(std::move(members), log_, store_.get(), policy_.item_layout(),
+                                                  options_.end_offsets, std::move(hooks)));
+  }
+  return absl::OkStatus();
+}
+
+void StateImpl::Start() {
+  const std::lock_guard lock(run_mutex_);
+  BOWERBIRD_CHECK(!started_ && !stopped_);
+  started_ = true;
+  if (options_.publish) {
+    // A first table whose version is in the log, so that what is served from now on can be replayed.
+    PublishItemTable(clock_->NowUs(), 0);
+    threads_.emplace_back([this] { PublishLoop(); });
+  }
+  for (const auto& group : groups_) threads_.emplace_back([this, &group] { FoldLoop(group.get()); });
+}
+
+void StateImpl::Stop() {
+  const std::lock_guard lock(run_mutex_);
+  if (stopped_ || waiters_ == nullptr) return;  // or Init failed
+  stopped_ = true;
+  stop_.Stop();
+  for (std::thread& thread : threads_) thread.join();
+  waiters_->Stop();
+  // What is not written is folded again after the next Open.
+  Flush().IgnoreError();
+}
+
+absl::Status StateImpl::Flush() {
+  for (const auto& group : groups_) RETURN_IF_ERROR(group->Write());
+  return store_->Flush();
+}
+
+void StateImpl::FoldLoop(FoldGroup* group) {
+  const int64_t interval_us = config_->state.flush_interval_us;
+  int64_t written_us = base::MonotonicUs();
+  while (!stop_.stopped()) {
+    const bool any = group->FoldOnce();
+    if (base::MonotonicUs() - written_us >= interval_us) {
+      while (!group->Write().ok() && !stop_.WaitFor(kWriteRetryUs)) {
+      }
+      written_us = base::MonotonicUs();
+    }
+    if (!any) {
+      log_->WaitForAppend(Topic::kEvents, group->SeenEnds(), std::clamp<int64_t>(interval_us, 1'000, kIdleWaitUs));
+    }
+  }
+}
+
+absl::StatusOr<std::vector<Offset>> StateImpl::Ends() const {
+  std::vector<Offset> ends;
+  for (uint32_t partition = 0; partition < partition_count_; ++partition) {
+    ASSIGN_OR_RETURN(const Offset end, log_->EndOffset(Topic::kEvents, partition));
+    ends.push_back(options_.end_offsets.empty() ? end : std::min(end, options_.end_offsets[partition]));
+  }
+  return ends;
+}
+
+absl::Status StateImpl::CatchUp() {
+  ASSIGN_OR_RETURN(const std::vector<Offset> ends, Ends());
+  const std::lock_guard lock(run_mutex_);
+  if (started_) {
+    const auto caught_up = [&] {
+      for (uint32_t p = 0; p < partition_count_; ++p) {
+        if (FoldedOffset(p) < ends[p]) return false;
+      }
+      return true;
+    };
+    while (!caught_up()) {
+      RETURN_IF_ERROR(Health());
+      if (stop_.WaitFor(1'000)) return absl::CancelledError("state: stopped");
+    }
+    return absl::OkStatus();
+  }
+  std::vector<absl::Status> statuses(groups_.size());
+  std::vector<std::thread> others;
+  const auto fold = [&](size_t i) { statuses[i] = groups_[i]->FoldUntil(ends, config_->state.flush_interval_us); };
+  for (size_t i = 1; i < groups_.size(); ++i) others.emplace_back(fold, i);
+  fold(0);
+  for (std::thread& thread : others) thread.join();
+  for (const absl::Status& status : statuses) RETURN_IF_ERROR(status);
+  if (options_.publish) PublishItemTable(clock_->NowUs(), 0);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<const UserState>> StateImpl::Get(catalog::UserKey key, std::string_view id) const {
+  auto state = partitions_[catalog::PartitionOf(key, partition_count_)]->Get(key, id);
+  EvictIfExceeded();
+  return state;
+}
+
+/// Takes the least recently used users of one partition after the other, until memory is within its bound or nothing
+/// clean is left.
+void StateImpl::EvictIfExceeded() const {
+  for (uint32_t without = 0; budget_.Exceeded() && without < partition_count_;) {
+    const uint32_t at = evict_hand_++ % partition_count_;
+    without = partitions_[at]->TryEvict(kEvictAtOnce) > 0 ? 0 : without + 1;
+  }
+}
+
+void StateImpl::Absorb(Partition* partition) {
+  // Under one lock: a table made between the two steps would claim events that it does not have.
+  std::vector<ItemEvent> events;
+  const Offset folded = partition->TakeItemEvents(&events);
+  builder_.Absorb(partition->index(), folded, &events);
+}
+
+std::shared_ptr<const ItemTable> StateImpl::PublishItemTable(int64_t time_us, uint64_t version) {
+  const std::lock_guard lock(table_mutex_);
+  for (const auto& partition : partitions_) Absorb(partition.get());
+  last_version_ = version == 0 ? last_version_ + 1 : std::max(version, last_version_);
+  std::shared_ptr<const ItemTable> table = builder_.Build(time_us, version == 0 ? last_version_ : version);
+  if (options_.publish) AppendTableVersion(*table);
+  table_.Set(table);
+  return table;
+}
+
+void StateImpl::AppendTableVersion(const ItemTable& table) {
+  v1::ItemTableRecord record;
+  record.set_version(table.version());
+  record.set_time_us(table.time_us());
+  record.mutable_offsets()->Add(table.offsets().begin(), table.offsets().end());
+  log::AppendRecord append{Topic::kItemTables, 0, {}, record.SerializeAsString()};
+  log_->AppendAsync({std::move(append)}, NoteAppend());
+}
+
+void StateImpl::AppendDeadLetters(uint32_t partition, std::vector<DeadLetter> letters) {
+  if (!options_.publish) return;
+  const uint32_t target = partition % log_->PartitionCount(Topic::kDeadLetters);
+  for (DeadLetter& letter : letters) {
+    v1::DeadLetter record;
+    record.set_topic(std::string(log::TopicName(Topic::kEvents)));
+    record.set_partition(partition);
+    record.set_offset(letter.offset);
+    record.set_reason(std::move(letter.reason));
+    record.set_key(std::move(letter.key));
+    record.set_value(std::move(letter.value));
+    std::string key = fmt::format("{}/{}/{}", record.topic(), partition, letter.offset);
+    std::string value = record.SerializeAsString();
+    if (value.size() > log::EventLog::kValueBytesMax) {  // the record is in its own topic still
+      record.clear_value();
+      value = record.SerializeAsString();
+    }
+    log_->AppendAsync({log::AppendRecord{Topic::kDeadLetters, target, std::move(key), std::move(value)}}, NoteAppend());
+  }
+}
+
+void StateImpl::PublishLoop() {
+  const int64_t interval_us = std::max<int64_t>(config_->state.item_table_interval_us, 1'000);
+  int64_t published_us = base::MonotonicUs();
+  while (!stop_.WaitFor(interval_us)) {
+    const std::shared_ptr<const ItemTable> last = table_.Get();
+    bool news = base::MonotonicUs() - published_us >= kTableAgeUsMax;
+    for (uint32_t p = 0; p < partition_count_ && !news; ++p) news = FoldedOffset(p) != last->offsets()[p];
+    if (!news) continue;
+    PublishItemTable(clock_->NowUs(), 0);
+    published_us = base::MonotonicUs();
+  }
+}
+
+State::Counters StateImpl::counters() const {
+  Counters counters;
+  counters.folded = counters_.folded;
+  counters.duplicates = counters_.duplicates;
+  counters.too_late = counters_.too_late;
+  counters.dead_letters = counters_.dead_letters;
+  for (const auto& group : groups_) {
+    counters.flushes += group->writes();
+    counters.batch_bytes += group->batch_bytes();
+    counters.skipped += group->skipped();
+  }
+  counters.bytes_written = store_->file_bytes_written();
+  counters.users_cached = static_cast<uint64_t>(budget_.users.load());
+  counters.cache_bytes = static_cast<uint64_t>(budget_.bytes.load()) + store_->memory_bytes();
+  for (uint32_t p = 0; p < partition_count_; ++p) {
+    const Offset folded = FoldedOffset(p);
+    const absl::StatusOr<Offset> end = log_->EndOffset(Topic::kEvents, p);
+    if (!end.ok() || *end <= folded) continue;
+    counters.lag_records += *end - folded;
+    const absl::StatusOr<log::ReadResult> oldest = log_->Read(Topic::kEvents, p, folded, 1, 1);
+    if (!oldest.ok() || oldest->records.empty()) continue;
+    counters.lag_us = std::max(counters.lag_us, clock_->NowUs() - oldest->records.front().append_time_us);
+  }
+  return counters;
+}
+
+absl::Status StateImpl::Health() const {
+  for (const auto& group : groups_) RETURN_IF_ERROR(group->Health());
+  const std::lock_guard lock(append_health_->mutex);
+  return append_health_->status;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<State>> State::Open(const std::string& dir, std::shared_ptr<const config::Config> config,
+                                                   log::EventLog* log, const base::Clock* clock,
+                                                   const Options& options) {
+  auto state = std::make_unique<StateImpl>(std::move(config), log, clock, options);
+  RETURN_IF_ERROR(state->Init(dir));
+  return state;
+}
+
+}  // namespace bowerbird::state

@@ -1,0 +1,152 @@
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/rng.h"
+#include "benchmark/benchmark.h"
+#include "state/events_for_test.h"
+#include "state/memory_log_for_test.h"
+#include "state/state.h"
+
+namespace bowerbird::state {
+namespace {
+
+constexpr uint32_t kPartitions = 64, kItems = 41'000;
+
+std::shared_ptr<const config::Config> BenchConfig(uint64_t cache_bytes) {
+  config::Config config = TestConfig();
+  config.state = config::State();
+  config.state.dedupe_window_us = 7 * kDayUs;
+  config.state.affinity_half_life_us = 7 * kDayUs;
+  config.state.cache_bytes = cache_bytes;
+  return std::make_shared<config::Config>(config);
+}
+
+/// `events` actions (half of them clicks, the rest impressions) in time order, as intake writes them: 230 bytes each.
+void FillLog(uint32_t users, uint64_t events, double impressions, log::EventLog* log) {
+  base::Rng rng(42);
+  int64_t now_us = kStartUs;
+  std::vector<log::AppendRecord> batch;
+  for (uint64_t i = 0; i < events; ++i) {
+    now_us += static_cast<int64_t>(rng.Below(20'000));
+    const double popularity = rng.Uniform();
+    const auto item = static_cast<uint64_t>(popularity * popularity * popularity * kItems);
+    v1::Event event =
+        TestEvent(rng.Bernoulli(impressions) ? "impression" : "click", fmt::format("user-{}", rng.Below(users)),
+                  fmt::format("item-{}", item), fmt::format("0190a1b2-c3d4-{:x}", rng()), now_us);
+    event.set_surface("home");
+    event.set_request_id(fmt::format("{:016x}", rng()));
+    event.set_position(static_cast<uint32_t>(1 + rng.Below(25)));
+    event.set_config_version("3f8a9c0d12345678");
+    event.add_item_categories(fmt::format("category-{}", item % 50));
+    batch.push_back(ToRecord(event, kPartitions));
+    if (batch.size() == 10'000 || i + 1 == events) {
+      (void)log->Append(std::move(batch));
+      batch.clear();
+    }
+  }
+}
+
+uint64_t FolderBytes(const std::string& path) {
+  uint64_t bytes = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(path)) {
+    if (entry.is_regular_file()) bytes += entry.file_size();
+  }
+  return bytes;
+}
+
+/// Read, decode, fold, write and flush: users, share of impressions in percent, threads.
+void Fold(benchmark::State& bench) {
+  const auto users = static_cast<uint32_t>(bench.range(0));
+  const uint64_t events = 500'000;
+  MemoryLog log(kPartitions);
+  FillLog(users, events, static_cast<double>(bench.range(1)) / 100, &log);
+  State::Counters counters;
+  uint64_t disk_bytes = 0;
+  for (auto _ : bench) {
+    bench.PauseTiming();
+    const TempFolder folder("state_bench");
+    State::Options options;
+    options.threads = static_cast<uint32_t>(bench.range(2));
+    options.publish = false;
+    auto state = *State::Open(folder / "state", BenchConfig(256 << 20), &log, &base::SystemClock::Get(), options);
+    bench.ResumeTiming();
+    if (!state->CatchUp().ok() || !state->Flush().ok()) std::abort();
+    bench.PauseTiming();
+    counters = state->counters();
+    disk_bytes = FolderBytes(folder / "state");
+    state = nullptr;
+    bench.ResumeTiming();
+  }
+  bench.SetItemsProcessed(static_cast<int64_t>(events) * bench.iterations());
+  bench.counters["file_bytes_per_event"] = static_cast<double>(counters.bytes_written) / events;
+  bench.counters["batch_bytes_per_event"] = static_cast<double>(counters.batch_bytes) / events;
+  bench.counters["disk_bytes_per_user"] = static_cast<double>(disk_bytes) / users;
+}
+BENCHMARK(Fold)
+    ->ArgNames({"users", "impressions", "threads"})
+    ->Args({10'000, 0, 1})
+    ->Args({10'000, 50, 1})
+    ->Args({5'000, 0, 1})
+    ->Args({200'000, 0, 1})
+    ->Args({10'000, 50, 2})
+    ->Unit(benchmark::kMillisecond)
+    ->Iterations(1)
+    ->MeasureProcessCPUTime()
+    ->UseRealTime();
+
+/// A user in memory (0: asked for again; 1: after other users' events; 2: after an event of their own), and one that is
+/// not (3).
+void Get(benchmark::State& bench) {
+  const uint32_t users = 2'000;
+  MemoryLog log(kPartitions);
+  FillLog(users, 200'000, 0, &log);  // 100 actions each
+  const TempFolder folder("state_bench_get");
+  State::Options options;
+  options.publish = false;
+  const int64_t kind = bench.range(0);
+  auto state = *State::Open(folder / "state", BenchConfig(kind == 3 ? 1 << 20 : 256 << 20), &log,
+                            &base::SystemClock::Get(), options);
+  if (!state->CatchUp().ok() || !state->Flush().ok()) std::abort();
+  base::Rng rng(1);
+  uint64_t actions = 0;
+  int64_t now_us = kStartUs + 10 * kDayUs;
+  for (auto _ : bench) {
+    const std::string id = fmt::format("user-{}", kind < 3 ? 7 : rng.Below(users));
+    const catalog::UserKey key = TestHasher().User(id);
+    if (kind == 1 || kind == 2) {
+      bench.PauseTiming();
+      for (uint32_t other = 0; other < users; ++other) {  // a user of the same partition
+        const std::string other_id = kind == 2 ? id : fmt::format("user-{}", other);
+        const v1::Event event = TestEvent("click", other_id, "item-1", "", ++now_us);
+        if ((kind == 1 && other_id == id) ||
+            catalog::PartitionOf(TestHasher().User(other_id), kPartitions) != catalog::PartitionOf(key, kPartitions)) {
+          continue;
+        }
+        (void)log.Append({ToRecord(event, kPartitions)});
+        break;
+      }
+      (void)state->CatchUp();
+      bench.ResumeTiming();
+    }
+    actions += (*state->Get(key, id))->actions.size();
+  }
+  benchmark::DoNotOptimize(actions);
+}
+BENCHMARK(Get)->ArgName("kind")->Arg(0)->Arg(3)->Unit(benchmark::kMicrosecond);
+BENCHMARK(Get)->ArgName("kind")->Arg(1)->Arg(2)->Unit(benchmark::kMicrosecond)->Iterations(2'000);
+
+/// Publishing a table of 41,000 items after events on most of them.
+void Publish(benchmark::State& bench) {
+  MemoryLog log(kPartitions);
+  FillLog(10'000, 300'000, 0, &log);
+  const TempFolder folder("state_bench_publish");
+  State::Options options;
+  options.publish = false;
+  auto state = *State::Open(folder / "state", BenchConfig(256 << 20), &log, &base::SystemClock::Get(), options);
+  if (!state->CatchUp().ok()) std::abort();
+  for (auto _ : bench) benchmark::DoNotOptimize(state->PublishItemTable(kStartUs, 0));
+}
+BENCHMARK(Publish)->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace bowerbird::state

@@ -1,0 +1,95 @@
+#include "state/user_cache.h"
+
+#include <utility>
+
+namespace bowerbird::state {
+namespace {
+
+// Hash table slot, list node and allocator overhead of one user.
+constexpr size_t kOverheadBytes = 128;
+// Unwritten users that one Evict looks past: a long row of them waits for the next write.
+constexpr size_t kUnwrittenPassedMax = 256;
+
+size_t MemoryBytes(const UserState& view) {
+  size_t bytes = sizeof(UserState) + view.actions.capacity() * sizeof(Action) +
+                 view.seen.capacity() * sizeof(SeenItem) + view.hidden.capacity() * sizeof(catalog::ItemKey) +
+                 view.affinities.capacity() * sizeof(Affinity);
+  for (const CollectionState& collection : view.collections) {
+    bytes += sizeof(collection) + collection.items.capacity() * sizeof(catalog::ItemKey);
+  }
+  return bytes;
+}
+
+size_t MemoryBytes(const CachedUser& user) {
+  return kOverheadBytes + sizeof(CachedUser) + user.record.MemoryBytes() + user.pending_ops.capacity() +
+         user.pending_blocks.size() * (sizeof(SpilledBlock) + kLifelongBlock * sizeof(Action)) +
+         (user.view == nullptr ? 0 : MemoryBytes(*user.view));
+}
+
+}  // namespace
+
+UserCache::~UserCache() {
+  for (const auto& [key, user] : users_) budget_->bytes -= static_cast<int64_t>(user->charged_bytes);
+  budget_->users -= static_cast<int64_t>(users_.size());
+}
+
+CachedUser* UserCache::Find(catalog::UserKey key) {
+  const auto found = users_.find(key);
+  if (found == users_.end()) return nullptr;
+  CachedUser* user = found->second.get();
+  ages_.splice(ages_.end(), ages_, user->age);
+  return user;
+}
+
+CachedUser* UserCache::Insert(catalog::UserKey key, UserRecord record) {
+  auto owned = std::make_unique<CachedUser>();
+  CachedUser* user = owned.get();
+  user->key = key;
+  user->record = std::move(record);
+  user->age = ages_.insert(ages_.end(), user);
+  users_.emplace(key, std::move(owned));
+  ++budget_->users;
+  Charge(user);
+  return user;
+}
+
+void UserCache::Charge(CachedUser* user) {
+  const size_t bytes = MemoryBytes(*user);
+  budget_->bytes += static_cast<int64_t>(bytes) - static_cast<int64_t>(user->charged_bytes);
+  user->charged_bytes = bytes;
+}
+
+void UserCache::MarkDirty(CachedUser* user) {
+  if (user->listed_dirty) return;
+  user->listed_dirty = true;
+  dirty_.push_back(user);
+}
+
+std::vector<CachedUser*> UserCache::TakeDirty() {
+  for (CachedUser* user : dirty_) {
+    user->listed_dirty = false;
+    user->being_written = true;
+  }
+  return std::exchange(dirty_, {});
+}
+
+size_t UserCache::Evict(size_t users_max) {
+  size_t evicted = 0, passed = 0;
+  for (auto at = ages_.begin(); at != ages_.end() && evicted < users_max && passed < kUnwrittenPassedMax;) {
+    CachedUser* user = *at;
+    if (user->listed_dirty || user->being_written) {
+      ++at;
+      ++passed;
+      continue;
+    }
+    at = ages_.erase(at);
+    budget_->bytes -= static_cast<int64_t>(user->charged_bytes);
+    --budget_->users;
+    users_.erase(user->key);
+    ++evicted;
+  }
+  if (evicted > 0) ++evictions_;
+  return evicted;
+}
+
+}  // namespace bowerbird::state

@@ -1,0 +1,187 @@
+#include "state/user_op.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/vector_math.h"
+#include "state/codec.h"
+#include "state/decay.h"
+
+namespace bowerbird::state {
+namespace {
+
+// The first byte of an operation: two bits of kind, then what follows.
+constexpr uint8_t kHasPrint = 1 << 2, kHasCategories = 1 << 3, kHasCollection = 1 << 4, kHasId = 1 << 5;
+
+uint32_t SecondsOf(int64_t time_us) {
+  return static_cast<uint32_t>(std::clamp<int64_t>(time_us / 1'000'000, 0, std::numeric_limits<uint32_t>::max()));
+}
+
+void Hide(catalog::ItemKey item, UserRecord* record) {
+  if (std::find(record->hidden.begin(), record->hidden.end(), item) != record->hidden.end()) return;
+  record->hidden.push_back(item);
+  if (record->hidden.size() > kHiddenMax) record->hidden.erase(record->hidden.begin());
+}
+
+void AddToCollection(std::string_view name, catalog::ItemKey item, UserRecord* record) {
+  auto& collections = record->collections;
+  auto place = std::find_if(collections.begin(), collections.end(), [&](const auto& c) { return c.name == name; });
+  if (place == collections.end()) {
+    if (collections.size() >= kCollectionsMax) collections.erase(collections.begin());
+    place = collections.insert(collections.end(), CollectionState{std::string(name), {}});
+  }
+  if (std::find(place->items.begin(), place->items.end(), item) != place->items.end()) return;
+  place->items.push_back(item);
+  size_t total = 0;
+  for (const CollectionState& collection : collections) total += collection.items.size();
+  if (total <= kCollectionItemsMax) return;
+  const auto first =
+      std::find_if(collections.begin(), collections.end(), [](const auto& c) { return !c.items.empty(); });
+  first->items.erase(first->items.begin());
+  if (first->items.empty()) collections.erase(first);
+}
+
+void AddAffinity(const UserLayout& layout, std::string_view category, float strength, int64_t time_us,
+                 UserRecord* record) {
+  auto& affinities = record->affinities;
+  const auto place =
+      std::find_if(affinities.begin(), affinities.end(), [&](const Affinity& a) { return a.category == category; });
+  if (place != affinities.end()) {
+    // A late event adds what would be left of it by now, so that the order of arrival changes the rounding only.
+    const int64_t newest_us = std::max(place->time_us, time_us);
+    place->weight = static_cast<float>(place->At(newest_us, layout.affinity_half_life_us) +
+                                       strength * DecayFactor(newest_us - time_us, layout.affinity_half_life_us));
+    place->time_us = newest_us;
+    return;
+  }
+  if (affinities.size() < layout.affinity_top) {
+    affinities.push_back({std::string(category), strength, time_us});
+    return;
+  }
+  if (affinities.empty()) return;
+  auto weakest = affinities.begin();
+  double weakest_weight = std::numeric_limits<double>::infinity();
+  for (auto a = affinities.begin(); a != affinities.end(); ++a) {
+    const double weight = a->At(time_us, layout.affinity_half_life_us);
+    if (weight < weakest_weight) {
+      weakest = a;
+      weakest_weight = weight;
+    }
+  }
+  *weakest = {std::string(category), strength, time_us};
+}
+
+void Act(const UserLayout& layout, const UserOp& op, UserRecord* record, std::vector<SpilledBlock>* spilled) {
+  record->actions.push_back({op.item, SecondsOf(op.event_time_us), op.type, op.surface, op.strength_bf16});
+  ++record->actions_total;
+  if (record->actions.size() >= size_t{layout.sequence_max} + kLifelongBlock) {
+    const auto end = record->actions.begin() + kLifelongBlock;
+    for (auto action = record->actions.begin(); action != end; ++action) {
+      record->MarkSeen(action->item, action->time_s, 0);
+    }
+    if (spilled != nullptr) {
+      const uint64_t first = record->actions_total - record->actions.size();
+      spilled->push_back({static_cast<uint32_t>(first / kLifelongBlock), {record->actions.begin(), end}});
+    }
+    record->actions.erase(record->actions.begin(), end);
+  }
+  if (!op.collection.empty()) AddToCollection(op.collection, op.item, record);
+  const float strength = base::FromBf16(op.strength_bf16);
+  for (const std::string_view category : op.categories)
+    AddAffinity(layout, category, strength, op.event_time_us, record);
+}
+
+}  // namespace
+
+void EncodeUserOp(const UserOp& op, std::string* out) {
+  const bool action = op.kind == UserOp::Kind::kAction;
+  const uint8_t flags = static_cast<uint8_t>(op.kind) | (op.print != 0 ? kHasPrint : 0) |
+                        (action && !op.categories.empty() ? kHasCategories : 0) |
+                        (action && !op.collection.empty() ? kHasCollection : 0) | (op.id.empty() ? 0 : kHasId);
+  PutFixed(flags, out);
+  if (flags & kHasId) PutString(op.id, out);
+  PutFixed(op.event_time_us, out);
+  if (flags & kHasPrint) {
+    PutFixed(op.print, out);
+    // Whole seconds after the event: hours would do, but a difference of hours is not exact at their edges.
+    PutSigned(op.receive_time_us / 1'000'000 - op.event_time_us / 1'000'000, out);
+  }
+  if (op.kind != UserOp::Kind::kCount) PutFixed(op.item.value, out);
+  if (!action) return;
+  PutFixed(op.type, out);
+  PutFixed(op.surface, out);
+  PutFixed(op.strength_bf16, out);
+  if (flags & kHasCollection) PutString(op.collection, out);
+  if (flags & kHasCategories) {
+    PutVarint(op.categories.size(), out);
+    for (const std::string_view category : op.categories) PutString(category, out);
+  }
+}
+
+UserOpReader::UserOpReader(std::string_view bytes) : rest_(bytes) {}
+
+bool UserOpReader::Next(UserOp* op) {
+  if (rest_.empty() || !ok_) return false;
+  Reader in(rest_);
+  const uint8_t flags = in.Fixed<uint8_t>();
+  op->kind = static_cast<UserOp::Kind>(flags & 3);
+  op->id = flags & kHasId ? in.String() : std::string_view();
+  op->event_time_us = in.Fixed<int64_t>();
+  bool in_range = true;
+  op->print = 0;
+  if (flags & kHasPrint) {
+    op->print = in.Fixed<uint64_t>();
+    const int64_t receive_s =
+        static_cast<int64_t>(static_cast<uint64_t>(op->event_time_us / 1'000'000) + static_cast<uint64_t>(in.Signed()));
+    in_range = receive_s >= 0 && receive_s <= kTimeUsMax / 1'000'000;
+    op->receive_time_us = in_range ? receive_s * 1'000'000 : 0;
+  }
+  op->item.value = op->kind == UserOp::Kind::kCount ? 0 : in.Fixed<uint64_t>();
+  op->collection = {};
+  op->categories.clear();
+  if (op->kind == UserOp::Kind::kAction) {
+    op->type = in.Fixed<uint8_t>();
+    op->surface = in.Fixed<uint8_t>();
+    op->strength_bf16 = in.Fixed<uint16_t>();
+    if (flags & kHasCollection) op->collection = in.String();
+    if (flags & kHasCategories) {
+      op->categories.resize(in.Count(1));
+      for (std::string_view& category : op->categories) category = in.String();
+    }
+  }
+  ok_ = in.ok() && in_range && op->event_time_us >= 0 && op->event_time_us <= kTimeUsMax;
+  rest_ = in.rest();
+  return ok_;
+}
+
+void ApplyUserOp(const UserLayout& layout, const UserOp& op, UserRecord* record, std::vector<SpilledBlock>* spilled) {
+  if (!op.id.empty()) record->id = op.id;
+  record->first_time_us = record->events == 0 ? op.event_time_us : std::min(record->first_time_us, op.event_time_us);
+  record->last_time_us = record->events == 0 ? op.event_time_us : std::max(record->last_time_us, op.event_time_us);
+  ++record->events;
+  if (op.print != 0) {
+    record->prints.Add(op.print, op.event_time_us, op.receive_time_us, layout.dedupe_prints, layout.dedupe_window_us);
+  }
+  switch (op.kind) {
+    case UserOp::Kind::kCount:
+      break;
+    case UserOp::Kind::kImpression:
+      record->MarkSeen(op.item, SecondsOf(op.event_time_us), 1);
+      break;
+    case UserOp::Kind::kAction:
+      Act(layout, op, record, spilled);
+      break;
+    case UserOp::Kind::kHide:
+      Hide(op.item, record);
+      break;
+  }
+}
+
+absl::Status ApplyUserOps(const UserLayout& layout, std::string_view ops, UserRecord* record) {
+  UserOpReader reader(ops);
+  UserOp op;
+  while (reader.Next(&op)) ApplyUserOp(layout, op, record, nullptr);
+  return reader.ok() ? absl::OkStatus() : absl::DataLossError("user operations: damaged");
+}
+
+}  // namespace bowerbird::state
