@@ -1,0 +1,173 @@
+#include <algorithm>
+#include <string>
+#include <variant>
+
+#include "catalog/item_rules.h"
+#include "index/live_index.h"
+
+namespace bowerbird::index {
+namespace {
+
+using expression::ColumnView;
+using expression::ValueView;
+
+bool Bit(std::span<const uint64_t> words, uint32_t row) { return (words[row / 64] >> (row % 64)) & 1; }
+
+class ViewColumns final : public expression::Columns {
+ public:
+  explicit ViewColumns(const std::vector<ColumnView>& columns) : columns_(columns) {}
+  ColumnView Column(uint32_t attribute) const override { return columns_[attribute]; }
+
+ private:
+  const std::vector<ColumnView>& columns_;
+};
+
+/// One row of the columns. Says the same as they do for every program.
+class ColumnsRow final : public expression::Row {
+ public:
+  ColumnsRow(const std::vector<ColumnView>& columns, uint32_t row) : columns_(columns), row_(row) {}
+
+  ValueView Get(uint32_t attribute) const override {
+    const ColumnView& column = columns_[attribute];
+    if (!column.present.empty() && !Bit(column.present, row_)) return {};
+    using expression::Type;
+    switch (column.type) {
+      case Type::kBool:
+        return column.bools.empty() ? ValueView() : ValueView(Bit(column.bools, row_));
+      case Type::kNumber:
+        return column.numbers.empty() ? ValueView() : ValueView(column.numbers[row_]);
+      case Type::kTime:
+        return column.times.empty() ? ValueView() : ValueView(expression::TimeUs{column.times[row_]});
+      case Type::kString:
+        if (column.codes.empty() || column.codes[row_] >= column.dictionary->size()) return {};
+        return column.dictionary->Text(column.codes[row_]);
+      case Type::kStrings:
+        if (column.offsets.empty()) return {};
+        set_.clear();
+        for (uint32_t at = column.offsets[row_]; at < column.offsets[row_ + 1]; ++at) {
+          if (column.codes[at] < column.dictionary->size()) set_.push_back(column.dictionary->Text(column.codes[at]));
+        }
+        return std::span<const std::string_view>(set_);
+    }
+    return {};
+  }
+
+ private:
+  const std::vector<ColumnView>& columns_;
+  const uint32_t row_;
+  mutable std::vector<std::string_view> set_;
+};
+
+}  // namespace
+
+std::string_view LiveView::snapshot_version() const {
+  return snapshot_ == nullptr ? std::string_view() : snapshot_->version();
+}
+
+bool LiveView::Find(catalog::ItemKey key, ItemHandle* handle) const {
+  const Ordinal ordinal = snapshot_ == nullptr ? kNoOrdinal : snapshot_->Find(key);
+  if (ordinal != kNoOrdinal && !changed_.Contains(ordinal)) {
+    *handle = {key, ordinal, nullptr};
+    return true;
+  }
+  const DeltaItem* item = levels_.Find(key);
+  if (item == nullptr || item->deleted) return false;
+  *handle = HandleOf(*item);
+  return true;
+}
+
+bool LiveView::FindOrdinal(Ordinal ordinal, ItemHandle* handle) const {
+  if (changed_.Contains(ordinal)) return Find(snapshot_->Key(ordinal), handle);
+  *handle = {snapshot_->Key(ordinal), ordinal, nullptr};
+  return true;
+}
+
+bool LiveView::Eligible(const ItemHandle& item) const {
+  return item.delta != nullptr ? item.delta->eligible : snapshot_->Eligible(item.ordinal);
+}
+
+std::string_view LiveView::Id(const ItemHandle& item) const {
+  return item.delta != nullptr ? std::string_view(item.delta->item.id()) : snapshot_->Id(item.ordinal);
+}
+
+std::span<const uint64_t> LiveView::Categories(const ItemHandle& item) const {
+  return item.delta != nullptr ? std::span<const uint64_t>(item.delta->categories)
+                               : snapshot_->Categories(item.ordinal);
+}
+
+std::string_view LiveView::CategoryName(uint64_t hash) const {
+  if (snapshot_ != nullptr) {
+    if (const std::string_view name = snapshot_->CategoryName(hash); !name.empty()) return name;
+  }
+  absl::call_once(lazy_->names_once, [this] {
+    for (const ItemHandle& item : Delta()) {
+      for (std::string& category : catalog::CategoriesOf(item.delta->item, *config_)) {
+        const uint64_t key = catalog::CategoryHash(category);
+        lazy_->names.try_emplace(key, std::move(category));
+      }
+    }
+  });
+  const auto found = lazy_->names.find(hash);
+  return found == lazy_->names.end() ? std::string_view() : found->second;
+}
+
+int64_t LiveView::CreatedUs(const ItemHandle& item) const {
+  return item.delta != nullptr ? item.delta->item.created_time_us() : snapshot_->CreatedUs(item.ordinal);
+}
+
+std::span<const float> LiveView::Factor(const ItemHandle& item, std::vector<float>* scratch) const {
+  if (snapshot_ == nullptr || snapshot_->dim() == 0) return {};
+  if (item.delta != nullptr && !item.delta->factor_trained) return item.delta->factor;
+  const std::span<const uint16_t> row = snapshot_->factors().Row(item.ordinal);
+  scratch->resize(row.size());
+  std::ranges::transform(row, scratch->begin(), base::FromBf16);
+  return *scratch;
+}
+
+bool LiveView::FactorTrained(const ItemHandle& item) const {
+  if (item.delta != nullptr) return item.delta->factor_trained;
+  return snapshot_->FactorTrained(item.ordinal);
+}
+
+v1::Item LiveView::Document(const ItemHandle& item) const {
+  if (item.delta != nullptr) return item.delta->item;
+  const std::string_view bytes = snapshot_->Document(item.ordinal);
+  v1::Item document;
+  if (!document.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    // Written by us and checked on load, so this does not happen; the id is better than nothing.
+    document.Clear();
+    document.set_id(std::string(snapshot_->Id(item.ordinal)));
+  }
+  return document;
+}
+
+bool LiveView::Matches(const ItemHandle& item, const expression::Program& filter, int64_t now_us) const {
+  if (item.delta != nullptr) return filter.Evaluate(item.delta->values, now_us);
+  return filter.Evaluate(ColumnsRow(*columns_, item.ordinal.value), now_us);
+}
+
+std::vector<uint64_t> LiveView::EligibleOrdinals(const expression::Program* filter, int64_t now_us) const {
+  if (snapshot_ == nullptr) return {};
+  const std::span<const uint64_t> eligible = snapshot_->eligible();
+  std::vector<uint64_t> words(eligible.begin(), eligible.end());
+  if (filter != nullptr) {
+    filter->EvaluateColumns(ViewColumns(*columns_), 0, snapshot_->size(), now_us, words);
+    for (size_t w = 0; w < words.size(); ++w) words[w] &= eligible[w];
+  }
+  changed_.RemoveFrom(words);
+  return words;
+}
+
+const std::vector<ItemHandle>& LiveView::Delta() const {
+  absl::call_once(lazy_->items_once, [this] {
+    lazy_->items.reserve(delta_items_);
+    levels_.ForEach([this](const DeltaLevels::Pointer& item) {
+      if (!item->deleted) lazy_->items.push_back(HandleOf(*item));
+    });
+  });
+  return lazy_->items;
+}
+
+uint64_t LiveView::size() const { return (snapshot_ == nullptr ? 0 : snapshot_->size()) + new_items_ - deleted_; }
+
+}  // namespace bowerbird::index
