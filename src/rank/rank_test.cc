@@ -1,0 +1,209 @@
+#include <cmath>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "rank/interests.h"
+#include "rank/ranker.h"
+#include "retrieve/catalog_for_test.h"
+
+namespace bowerbird::rank {
+namespace {
+
+using retrieve::CatalogForTest;
+using testing::Each;
+
+constexpr int64_t kNowUs = CatalogForTest::kNowUs;
+constexpr uint32_t kNowS = static_cast<uint32_t>(kNowUs / 1'000'000);
+
+constexpr char kConfig[] = R"(
+[surfaces.home]
+generators = ["for_you", "because", "trending", "fresh"]
+[surfaces.chart]
+generators = ["trending", "fresh"]
+)";
+
+struct RankTest : testing::Test {
+  CatalogForTest catalog{{.config = kConfig}};
+  std::shared_ptr<const index::LiveView> view;
+  state::UserState user;
+  retrieve::Taste taste;
+  config::Surface surface;
+
+  RankTest() {
+    catalog.ApplyAll();
+    catalog.BuildSnapshot();
+    view = catalog.View();
+    surface = *catalog.config->FindSurface("home");
+  }
+  Candidate Item(uint32_t i) const {
+    Candidate candidate;
+    EXPECT_TRUE(view->Find(catalog.Key(i), &candidate.item));
+    return candidate;
+  }
+  Ranked Run(const std::vector<Candidate>& candidates) {
+    taste = retrieve::MakeTaste(*catalog.config, *view, user);
+    Request request;
+    request.config = catalog.config.get();
+    request.surface = &surface;
+    request.view = view.get();
+    request.user = &user;
+    request.items = catalog.table.get();
+    request.taste = &taste;
+    request.now_us = kNowUs;
+    return Rank(request, candidates);
+  }
+  static float Of(const Ranked& ranked, size_t candidate, Feature feature) {
+    return ranked.features[candidate * kFeatures + static_cast<size_t>(feature)];
+  }
+  Interests MakeInterests() {
+    taste = retrieve::MakeTaste(*catalog.config, *view, user);
+    return Interests::Make(*catalog.config, *view, user, taste, kNowUs);
+  }
+  void SeeTopic(uint32_t topic, uint32_t times, uint32_t age_s = 3600) {
+    for (uint32_t i = 0; i < times; ++i) CatalogForTest::See(catalog.Key(topic + 10 * (i + 5)), kNowS - age_s, &user);
+  }
+};
+
+TEST_F(RankTest, FeatureNamesAreDistinct) {
+  std::set<std::string_view> names;
+  for (size_t f = 0; f < kFeatures; ++f) names.insert(FeatureName(static_cast<Feature>(f)));
+  EXPECT_EQ(names.size(), kFeatures);
+}
+
+TEST_F(RankTest, InterestIsTheRateOfActionOnACategory) {
+  user = catalog.User({{"save", 4}, {"save", 14}, {"click", 3}});
+  SeeTopic(4, 2);
+  SeeTopic(3, 10);
+  const Interests interests = MakeInterests();
+  const auto lift = [&](uint32_t item) { return interests.LiftOf(view->Categories(Item(item).item)).coarse; };
+  EXPECT_GT(lift(104), .4) << "two of four acted on";
+  EXPECT_LT(lift(103), lift(104) - .3) << "one of eleven acted on";
+  EXPECT_NEAR(lift(105), 0, 1e-9) << "never seen";
+  EXPECT_LT(std::abs(interests.LiftOf({}).coarse), 1e-9);
+}
+
+TEST_F(RankTest, InterestSaysNothingWithoutImpressions) {
+  user = catalog.User({{"save", 4}, {"save", 14}, {"save", 24}, {"save", 3}});
+  for (state::SeenItem& seen : user.seen) seen.count = 0;
+  const Interests interests = MakeInterests();
+  EXPECT_NEAR(interests.LiftOf(view->Categories(Item(104).item)).coarse,
+              interests.LiftOf(view->Categories(Item(103).item)).coarse, .25);
+}
+
+TEST_F(RankTest, InterestFadesAndTirednessFadesFaster) {
+  user = catalog.User({});
+  SeeTopic(4, 8, 0);
+  const float fresh = MakeInterests().Of(catalog::CategoryHash("topic-4")).tired;
+  EXPECT_NEAR(fresh, 8, .01);
+  user.seen.clear();
+  SeeTopic(4, 8, 14 * 3600);
+  const Interests later = MakeInterests();
+  EXPECT_NEAR(later.Of(catalog::CategoryHash("topic-4")).tired, 4, .01);
+  EXPECT_NEAR(later.Of(catalog::CategoryHash("topic-4")).seen, 8, .2);
+}
+
+TEST_F(RankTest, FineInterestAddsToTheCoarseOne) {
+  // Parts of topic 4: item / 10 % 3.
+  user = catalog.User({{"save", 4}, {"save", 34}, {"save", 64}});
+  for (const uint32_t other : {14u, 24u, 44u, 54u}) CatalogForTest::See(catalog.Key(other), kNowS, &user);
+  const Interests interests = MakeInterests();
+  EXPECT_GT(interests.LiftOf(view->Categories(Item(94).item)).fine, 0);
+  EXPECT_LT(interests.LiftOf(view->Categories(Item(104).item)).fine, 0);
+  EXPECT_EQ(interests.LiftOf(view->Categories(Item(94).item)).coarse,
+            interests.LiftOf(view->Categories(Item(104).item)).coarse);
+}
+
+TEST_F(RankTest, AffinitiesAreSharesDecayedToNow) {
+  user = catalog.User({});
+  const int64_t half_life_us = catalog.config->state.affinity_half_life_us;
+  user.affinities = {{"topic-4", 6, kNowUs - half_life_us}, {"topic-3", 1, kNowUs}};
+  EXPECT_FLOAT_EQ(MakeInterests().Of(catalog::CategoryHash("topic-4")).affinity, .75f);
+}
+
+TEST_F(RankTest, OneSaveLiftsItsTopic) {
+  user = catalog.User({{"save", 4}});
+  const Ranked ranked = Run({Item(104), Item(105)});
+  EXPECT_GT(ranked.scores[0], ranked.scores[1]);
+  for (const Feature feature : {Feature::kIals, Feature::kNear, Feature::kSession, Feature::kSessionCategory}) {
+    EXPECT_GT(Of(ranked, 0, feature), Of(ranked, 1, feature)) << FeatureName(feature);
+  }
+  EXPECT_EQ(ranked.nearest[0], 0u);
+  EXPECT_THAT(ranked.scores, Each(testing::AllOf(testing::Gt(0), testing::Lt(1))));
+}
+
+TEST_F(RankTest, TheNewestActionsWeighMost) {
+  std::vector<std::pair<std::string, uint32_t>> actions;
+  for (uint32_t i = 0; i < 8; ++i) actions.emplace_back("click", 3 + 10 * i);
+  for (uint32_t i = 0; i < 8; ++i) actions.emplace_back("click", 4 + 10 * i);
+  user = catalog.User(actions);
+  const Ranked ranked = Run({Item(104), Item(103)});
+  EXPECT_GT(Of(ranked, 0, Feature::kIals), Of(ranked, 1, Feature::kIals));
+  EXPECT_GT(Of(ranked, 0, Feature::kSession), Of(ranked, 1, Feature::kSession));
+  EXPECT_GT(ranked.scores[0], ranked.scores[1]);
+}
+
+TEST_F(RankTest, QualityIsShrunkAndNegativesCount) {
+  catalog.table->counts[catalog.Key(101)] = {1000, 100, 0, 200};  // .2 an impression
+  catalog.table->counts[catalog.Key(102)] = {1000, 100, 80, 200};
+  catalog.table->counts[catalog.Key(103)] = {2, 2, 0, 4};  // 2 an impression, but of two
+  catalog.table->counts[catalog.Key(104)] = {1000, 20, 0, 20};
+  const Ranked ranked = Run({Item(101), Item(102), Item(103), Item(104), Item(105)});
+  const auto quality = [&](size_t i) { return Of(ranked, i, Feature::kQuality); };
+  EXPECT_GT(quality(0), quality(1));
+  EXPECT_GT(quality(0), quality(3));
+  EXPECT_GT(quality(2), 0);
+  EXPECT_LT(quality(2), 1.2f);
+  EXPECT_EQ(quality(4), 0);
+}
+
+TEST_F(RankTest, QualityIsNeutralWithoutImpressions) {
+  catalog.table->counts[catalog.Key(101)] = {0, 100, 0, 100};
+  catalog.table->counts[catalog.Key(102)] = {0, 3, 0, 3};
+  const Ranked ranked = Run({Item(101), Item(102)});
+  EXPECT_NEAR(Of(ranked, 0, Feature::kQuality), 0, 1e-6);
+  EXPECT_NEAR(Of(ranked, 1, Feature::kQuality), 0, 1e-6);
+  EXPECT_EQ(Of(ranked, 0, Feature::kPopularity), 1);
+  EXPECT_GT(ranked.scores[0], ranked.scores[1]);
+}
+
+TEST_F(RankTest, ASurfaceWithoutPersonalGeneratorsScoresByItsGeneratorsAlone) {
+  user = catalog.User({{"save", 4}, {"save", 14}});
+  surface = *catalog.config->FindSurface("chart");
+  Candidate hot = Item(195), warm = Item(194);
+  hot.generated[static_cast<size_t>(config::GeneratorKind::kTrending)] = 1;
+  warm.generated[static_cast<size_t>(config::GeneratorKind::kTrending)] = .5;
+  const Ranked ranked = Run({hot, warm});
+  EXPECT_GT(ranked.scores[0], ranked.scores[1]);
+  EXPECT_EQ(Of(ranked, 1, Feature::kNear), 0);
+}
+
+TEST_F(RankTest, WeightsAreRelativeToTheGreatest) {
+  surface.weights = {{"for_you", 50}, {"because", 50}, {"trending", 25}, {"fresh", 0}};
+  EXPECT_EQ(GeneratorShare(*catalog.config, surface, "trending"), 1);
+  const Ranked half = Run({Item(1)});
+  surface.weights.clear();
+  const Ranked one = Run({Item(1)});
+  const auto weight = [](const Ranked& ranked, Feature feature) {
+    return ranked.weights[static_cast<size_t>(feature)];
+  };
+  EXPECT_EQ(weight(half, Feature::kIals), weight(one, Feature::kIals));
+  EXPECT_EQ(weight(half, Feature::kTrending), weight(one, Feature::kTrending) / 2);
+  EXPECT_EQ(weight(half, Feature::kFresh), 0);
+  EXPECT_EQ(weight(one, Feature::kSimilar), 0) << "not in the recipe";
+  surface.weights = {{"near", 3}};
+  EXPECT_EQ(weight(Run({Item(1)}), Feature::kNear), 3 * weight(one, Feature::kNear));
+}
+
+TEST_F(RankTest, TheSameRequestGivesTheSameBits) {
+  user = catalog.User({{"save", 4}, {"click", 33}, {"click", 4}});
+  SeeTopic(2, 9);
+  std::vector<Candidate> candidates;
+  for (uint32_t i = 0; i < 150; ++i) candidates.push_back(Item(i));
+  const Ranked one = Run(candidates), two = Run(candidates);
+  EXPECT_EQ(one.features, two.features);
+  EXPECT_EQ(one.scores, two.scores);
+  EXPECT_TRUE(Run({}).scores.empty());
+}
+
+}  // namespace
+}  // namespace bowerbird::rank

@@ -1,0 +1,151 @@
+#include "serve/engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/hash.h"
+#include "base/rng.h"
+#include "base/status_macros.h"
+#include "catalog/problem.h"
+#include "serve/checked_request.h"
+#include "serve/profile.h"
+
+namespace bowerbird::serve {
+namespace {
+
+/// Whether anything of the answer may not be served any more, by a newer view of the catalog.
+bool Withdrawn(const std::vector<AnswerItem>& items, const index::LiveView& view, const catalog::KeyHasher& hasher) {
+  return std::any_of(items.begin(), items.end(), [&](const AnswerItem& item) {
+    index::ItemHandle handle;
+    return !view.Find(hasher.Item(item.id), &handle) || !view.Eligible(handle);
+  });
+}
+
+absl::Status TooFast() {
+  return absl::UnavailableError("the catalog withdraws items faster than they can be served; try again");
+}
+
+absl::Status CursorRefused(std::string_view code, std::string_view detail) {
+  return catalog::ToStatus({std::string(code), "cursor", std::string(detail)});
+}
+
+}  // namespace
+
+Engine::Engine(Sources sources, const base::Clock* clock, const Options& options)
+    : sources_(std::move(sources)), clock_(clock), options_(options), chains_(options.chains) {}
+
+absl::StatusOr<Inputs> Engine::Gather(std::string_view user_id) {
+  Inputs inputs;
+  inputs.config = sources_.config();
+  RETURN_IF_ERROR(CheckUserId(*inputs.config, user_id, "user"));
+  inputs.hasher = options_.hasher;
+  inputs.now_us = clock_->NowUs();
+  if (user_id.empty()) {
+    inputs.user = std::make_shared<const state::UserState>();
+  } else {
+    const catalog::UserKey key = options_.hasher.User(user_id);
+    ASSIGN_OR_RETURN(inputs.user, sources_.user(key, user_id));
+    // After the state: a hide that was folded in between is then in both, never in neither.
+    if (sources_.unfolded_hides) inputs.overlay_hidden = sources_.unfolded_hides(key, inputs.user->offset);
+  }
+  inputs.items = sources_.item_table();
+  base::Rng rng(base::CombineHash(options_.seed, sequence_.fetch_add(1)));
+  inputs.seed = rng();
+  // The time first, so that ids of one minute stand together in a sorted log.
+  inputs.request_id =
+      fmt::format("{:012x}{:016x}", static_cast<uint64_t>(inputs.now_us / 1000) & 0xffffffffffff, rng());
+  inputs.chain.id = inputs.request_id;
+  return inputs;
+}
+
+absl::Status Engine::FollowCursor(const v1::RecommendRequest& request, Inputs* inputs) {
+  if (request.cursor().empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const Cursor cursor,
+                   DecodeCursor(request.cursor(), options_.cursor_key, base::Hash64(request.surface()),
+                                inputs->user->key, inputs->now_us));
+  std::optional<std::vector<catalog::ItemKey>> shown = chains_.Find(cursor.after, inputs->now_us);
+  if (!shown.has_value()) {
+    return CursorRefused(
+        "cursor_expired",
+        "what the pages before showed is forgotten; expected a fresh cursor: ask for the first page again");
+  }
+  inputs->chain = {cursor.chain, cursor.page, *std::move(shown), cursor.seen_relaxed};
+  return absl::OkStatus();
+}
+
+std::string Engine::ContinueChain(const v1::RecommendRequest& request, const Inputs& inputs, const Answer& answer) {
+  if (!answer.more) return "";
+  std::vector<catalog::ItemKey> shown = inputs.chain.shown;
+  for (const AnswerItem& item : answer.items) shown.push_back(options_.hasher.Item(item.id));
+  chains_.Put(inputs.request_id, std::move(shown), inputs.now_us);
+  Cursor cursor;
+  cursor.chain = inputs.chain.id;
+  cursor.after = inputs.request_id;
+  cursor.page = inputs.chain.page + 1;
+  cursor.surface = base::Hash64(request.surface());
+  cursor.user = inputs.user->key;
+  cursor.expires_us = inputs.now_us + options_.cursor_lifetime_us;
+  cursor.seen_relaxed =
+      std::find(answer.degraded.begin(), answer.degraded.end(), "seen_relaxed") != answer.degraded.end();
+  return EncodeCursor(cursor, options_.cursor_key);
+}
+
+absl::StatusOr<Answer> Engine::Recommend(const v1::RecommendRequest& request) {
+  ASSIGN_OR_RETURN(Inputs inputs, Gather(request.user()));
+  RETURN_IF_ERROR(FollowCursor(request, &inputs));
+  inputs.view = sources_.view();
+  for (uint32_t run = 0; run < kRunsMax; ++run) {
+    ASSIGN_OR_RETURN(Answer answer, serve::Recommend(inputs, request));
+    std::shared_ptr<const index::LiveView> newest = sources_.view();
+    if (newest != inputs.view && Withdrawn(answer.items, *newest, options_.hasher)) {
+      inputs.view = std::move(newest);
+      ++runs_again_;
+      continue;
+    }
+    answer.next_cursor = ContinueChain(request, inputs, answer);
+    ++answers_;
+    if (answer.explored) ++explored_;
+    if (!answer.degraded.empty()) ++degraded_;
+    if (sources_.served) sources_.served(std::move(answer.record));
+    return answer;
+  }
+  return TooFast();
+}
+
+absl::StatusOr<RankAnswer> Engine::Rank(const v1::RankRequest& request) {
+  ASSIGN_OR_RETURN(Inputs inputs, Gather(request.user()));
+  inputs.view = sources_.view();
+  for (uint32_t run = 0; run < kRunsMax; ++run) {
+    ASSIGN_OR_RETURN(RankAnswer answer, serve::Rank(inputs, request));
+    std::shared_ptr<const index::LiveView> newest = sources_.view();
+    if (newest != inputs.view && Withdrawn(answer.items, *newest, options_.hasher)) {
+      inputs.view = std::move(newest);
+      ++runs_again_;
+      continue;
+    }
+    ++answers_;
+    if (sources_.served) sources_.served(std::move(answer.record));
+    return answer;
+  }
+  return TooFast();
+}
+
+absl::StatusOr<v1::ProfileResponse> Engine::Profile(const v1::ProfileRequest& request) {
+  if (request.id().empty()) {
+    return catalog::ToStatus({"missing_field", "id", "found nothing; expected the user's id"});
+  }
+  const std::shared_ptr<const config::Config> config = sources_.config();
+  RETURN_IF_ERROR(CheckUserId(*config, request.id(), "id"));
+  ASSIGN_OR_RETURN(const auto user, sources_.user(options_.hasher.User(request.id()), request.id()));
+  v1::ProfileResponse profile = BuildProfile(*config, *sources_.view(), *user, clock_->NowUs());
+  profile.set_id(request.id());
+  return profile;
+}
+
+Engine::Counters Engine::counters() const {
+  return {answers_, runs_again_, explored_, degraded_, chains_.pages(), chains_.bytes()};
+}
+
+}  // namespace bowerbird::serve

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "bowerbird/v1/served.pb.h"
+#include "bowerbird/v1/serving.pb.h"
+#include "catalog/keys.h"
+#include "config/config.h"
+#include "index/live_index.h"
+#include "serve/answer.h"
+#include "serve/chain_table.h"
+#include "serve/cursor.h"
+#include "serve/pipeline.h"
+#include "state/item_table.h"
+#include "state/user_state.h"
+
+namespace bowerbird::serve {
+
+/// Answers requests for an App: gathers the inputs of an answer, makes request ids and seeds, follows cursors, runs the
+/// pipeline, runs it again when an item of the page was withdrawn meanwhile, and hands the record to the served log.
+/// Waiting for the user's own last event is the caller's, before the call.
+///
+/// Threads  every member from any thread; the sources are called from the caller's thread.
+/// Bounds   what was shown in chains: ChainTable.
+/// Errors   InvalidArgument: see Recommend in pipeline.h, and code `invalid_cursor` or `cursor_expired`. Unavailable:
+///          the catalog withdrew shown items faster than kRunsMax answers could be made. What a source returns is
+///          passed on.
+class Engine {
+ public:
+  /// Where the inputs come from. All but `unfolded_hides` and `served` must be set; none may return null.
+  struct Sources {
+    std::function<std::shared_ptr<const config::Config>()> config;
+    std::function<std::shared_ptr<const index::LiveView>()> view;
+    std::function<absl::StatusOr<std::shared_ptr<const state::UserState>>(catalog::UserKey, std::string_view id)> user;
+    std::function<std::shared_ptr<const state::ItemTable>()> item_table;
+    /// The user's acknowledged hides at or beyond `folded_offset`.
+    std::function<std::vector<OverlayHide>(catalog::UserKey, uint64_t folded_offset)> unfolded_hides;
+    /// Takes each record; must not block.
+    std::function<void(v1::ServedRecord)> served;
+  };
+  struct Options {
+    catalog::KeyHasher hasher;
+    CursorKey cursor_key{};  ///< secret of the app; lasting, so that cursors outlive a restart's clock
+    uint64_t seed = 0;       ///< of request ids and draws; random in a product, fixed in a simulation
+    int64_t cursor_lifetime_us = 3'600'000'000;
+    ChainTable::Bounds chains;
+  };
+  static constexpr uint32_t kRunsMax = 8;
+
+  /// `clock` outlives the engine.
+  Engine(Sources sources, const base::Clock* clock, const Options& options);
+
+  absl::StatusOr<Answer> Recommend(const v1::RecommendRequest& request);
+  absl::StatusOr<RankAnswer> Rank(const v1::RankRequest& request);
+  absl::StatusOr<v1::ProfileResponse> Profile(const v1::ProfileRequest& request);
+
+  struct Counters {
+    uint64_t answers = 0, runs_again = 0;
+    uint64_t explored = 0, degraded = 0;  ///< answers
+    uint64_t chains = 0, chain_bytes = 0;
+  };
+  Counters counters() const;
+
+ private:
+  absl::StatusOr<Inputs> Gather(std::string_view user_id);
+  /// Sets inputs->chain from the request's cursor.
+  absl::Status FollowCursor(const v1::RecommendRequest& request, Inputs* inputs);
+  std::string ContinueChain(const v1::RecommendRequest& request, const Inputs& inputs, const Answer& answer);
+
+  const Sources sources_;
+  const base::Clock* const clock_;
+  const Options options_;
+  ChainTable chains_;
+  std::atomic<uint64_t> sequence_ = 0;
+  std::atomic<uint64_t> answers_ = 0, runs_again_ = 0, explored_ = 0, degraded_ = 0;
+};
+
+}  // namespace bowerbird::serve

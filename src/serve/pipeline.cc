@@ -1,0 +1,364 @@
+#include "serve/pipeline.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "base/clock.h"
+#include "base/rng.h"
+#include "base/status_macros.h"
+#include "blend/blend.h"
+#include "retrieve/pool.h"
+#include "retrieve/taste.h"
+#include "serve/candidate_union.h"
+#include "serve/checked_request.h"
+#include "serve/explain.h"
+#include "serve/item_fields.h"
+#include "serve/served_record.h"
+
+namespace bowerbird::serve {
+namespace {
+
+/// Times that the page is made again with more candidates when caps left places empty.
+constexpr int kCapRoundsMax = 4;
+
+bool Personal(const config::Config& config, const config::Surface& surface) {
+  return std::any_of(surface.generators.begin(), surface.generators.end(), [&](const std::string& name) {
+    const config::GeneratorKind kind = config.FindGenerator(name)->kind;
+    return kind == config::GeneratorKind::kIals || kind == config::GeneratorKind::kCoOccurrence ||
+           kind == config::GeneratorKind::kSimilar;
+  });
+}
+
+std::vector<catalog::ItemKey> HiddenItems(const Inputs& inputs) {
+  std::vector<catalog::ItemKey> hidden = inputs.user->hidden;
+  for (const OverlayHide& hide : inputs.overlay_hidden) hidden.push_back(hide.key);
+  return hidden;
+}
+
+bool SeenWithin(const state::SeenItem& seen, const config::Surface& surface, int64_t now_us) {
+  return surface.seen_window_us == 0 || now_us - int64_t{seen.time_s} * 1'000'000 < surface.seen_window_us;
+}
+
+std::vector<catalog::ItemKey> SeenItems(const Inputs& inputs, const config::Surface& surface) {
+  std::vector<catalog::ItemKey> keys;
+  for (const state::SeenItem& seen : inputs.user->seen) {
+    if (SeenWithin(seen, surface, inputs.now_us)) keys.push_back(seen.item);
+  }
+  return keys;
+}
+
+/// Scores with rules and the seen policy applied, best first, ties by key.
+std::vector<Judged> Judge(const Inputs& inputs, const CheckedRequest& request, const Union& candidates,
+                          const rank::Ranked& ranked) {
+  std::vector<Judged> judged(candidates.size());
+  for (uint32_t i = 0; i < judged.size(); ++i) {
+    Judged& one = judged[i];
+    one.item = candidates.candidates[i].item;
+    one.candidate = i;
+    one.rank_score = ranked.scores[i];
+    one.score = ranked.scores[i];
+    for (size_t r = 0; r < request.scores.size(); ++r) {
+      if (!inputs.view->Matches(one.item, *request.scores[r].when, inputs.now_us)) continue;
+      one.score *= request.scores[r].factor;
+      one.rules.push_back(static_cast<uint16_t>(r));
+    }
+    if (request.surface->seen == config::SeenPolicy::kDemote) {
+      const state::SeenItem* seen = inputs.user->FindSeen(one.item.key);
+      if (seen != nullptr && SeenWithin(*seen, *request.surface, inputs.now_us))
+        one.score *= request.surface->seen_factor;
+    }
+  }
+  std::sort(judged.begin(), judged.end(), [](const Judged& a, const Judged& b) {
+    return a.score != b.score ? a.score > b.score : a.item.key < b.item.key;
+  });
+  return judged;
+}
+
+rank::Request RankRequestOf(const Inputs& inputs, const CheckedRequest& request, const retrieve::Taste& taste) {
+  rank::Request ranking;
+  ranking.config = inputs.config.get();
+  ranking.surface = request.surface;
+  ranking.view = inputs.view.get();
+  ranking.user = inputs.user.get();
+  ranking.items = inputs.items.get();
+  ranking.taste = &taste;
+  ranking.item = request.item.has_value() ? &*request.item : nullptr;
+  ranking.now_us = inputs.now_us;
+  return ranking;
+}
+
+/// One page of one request, stage by stage.
+class PageMaker {
+ public:
+  PageMaker(const Inputs& inputs, const v1::RecommendRequest& request, CheckedRequest checked)
+      : inputs_(inputs),
+        request_(request),
+        checked_(std::move(checked)),
+        surface_(*checked_.surface),
+        pool_(MakePool()) {}
+
+  Answer Make(int64_t start_us) {
+    Answer answer;
+    StageTimes& times = answer.times;
+    int64_t last_us = start_us;
+    const auto lap = [&] {
+      const int64_t now_us = base::MonotonicUs();
+      return now_us - std::exchange(last_us, now_us);
+    };
+    times.check_us = lap();
+    ChoosePins();
+    ApplySeenPolicy();
+    taste_ = retrieve::MakeTaste(*inputs_.config, *inputs_.view, *inputs_.user);
+    retrieve::Query query;
+    query.pool = &pool_;
+    query.taste = &taste_;
+    query.items = inputs_.items.get();
+    query.item = checked_.item.has_value() ? &*checked_.item : nullptr;
+    query.now_us = inputs_.now_us;
+    UnionBuilder builder(*inputs_.config, surface_, query);
+    builder.RunGenerators();
+    for (const auto& [place, pin] : pins_) builder.Add(pin.item);
+    if (builder.result().size() < checked_.n) {
+      builder.Fill(checked_.n - builder.result().size(), [](const index::ItemHandle&) { return true; });
+    }
+    times.retrieve_us = lap();
+
+    for (int round = 0;; ++round) {
+      ranked_ = rank::Rank(RankRequestOf(inputs_, checked_, taste_), builder.result().candidates);
+      judged_ = Judge(inputs_, checked_, builder.result(), ranked_);
+      times.rank_us += lap();
+      BlendPage();
+      times.blend_us += lap();
+      if (page_.items.size() >= checked_.n || round == kCapRoundsMax || !FillBelowCaps(&builder)) break;
+    }
+    Finish(builder.result(), &answer);
+    times.answer_us = lap();
+    times.total_us = last_us - start_us;
+    return answer;
+  }
+
+ private:
+  struct Pin {
+    index::ItemHandle item;
+    const PinRule* rule;
+  };
+
+  retrieve::Pool MakePool() const {
+    const expression::Program* filters[] = {surface_.filter.get(), checked_.filter.get()};
+    retrieve::Pool pool = retrieve::Pool::Of(*inputs_.view, filters, inputs_.now_us);
+    pool.Remove(HiddenItems(inputs_));
+    pool.Remove(checked_.exclude);
+    pool.Remove(inputs_.chain.shown);
+    if (checked_.item.has_value()) pool.Remove({&checked_.item->key, 1});
+    return pool;
+  }
+
+  /// A pin stands whether its item was seen or not, but not where a filter, a hide or an exclude forbids it.
+  void ChoosePins() {
+    absl::flat_hash_set<uint64_t> pinned;
+    const auto before = static_cast<uint32_t>(inputs_.chain.shown.size());
+    for (const PinRule& rule : checked_.pins) {
+      if (rule.position <= before || rule.position > before + checked_.n) continue;
+      const uint32_t place = rule.position - before - 1;
+      index::ItemHandle item;
+      if (pins_.contains(place) || pinned.contains(rule.item.value)) continue;
+      if (!inputs_.view->Find(rule.item, &item) || !pool_.Contains(item)) continue;
+      pins_.emplace(place, Pin{item, &rule});
+      pinned.insert(rule.item.value);
+    }
+  }
+
+  void ApplySeenPolicy() {
+    if (surface_.seen != config::SeenPolicy::kExclude) return;
+    if (!inputs_.chain.seen_relaxed) {
+      retrieve::Pool unseen = pool_;
+      unseen.Remove(SeenItems(inputs_, surface_));
+      if (unseen.size() > 0 || pool_.size() == 0 || inputs_.chain.page > 0) {
+        pool_ = std::move(unseen);
+        return;
+      }
+    }
+    degraded_.push_back("seen_relaxed");
+  }
+
+  void BlendPage() {
+    absl::flat_hash_map<uint64_t, std::pair<uint32_t, const PinRule*>> pin_of;
+    for (const auto& [place, pin] : pins_) pin_of.emplace(pin.item.key.value, std::pair(place, pin.rule));
+    std::vector<blend::Candidate> candidates(judged_.size());
+    std::vector<blend::Pin> pins;
+    for (uint32_t i = 0; i < judged_.size(); ++i) {
+      candidates[i] = {judged_[i].score, inputs_.view->Categories(judged_[i].item)};
+      const auto pin = pin_of.find(judged_[i].item.key.value);
+      if (pin == pin_of.end()) continue;
+      pins.push_back({pin->second.first, i});
+      judged_[i].pin = pin->second.second;
+    }
+    blend::Policy policy;
+    policy.n = checked_.n;
+    policy.diversity = surface_.diversity;
+    policy.category_cap = surface_.category_cap;
+    policy.temperature = surface_.temperature;
+    std::vector<std::span<const uint64_t>> above;
+    const std::vector<catalog::ItemKey>& shown = inputs_.chain.shown;
+    for (size_t i = shown.size() - std::min<size_t>(shown.size(), blend::kDiversityAboveMax); i < shown.size(); ++i) {
+      index::ItemHandle item;
+      if (inputs_.view->Find(shown[i], &item)) above.push_back(inputs_.view->Categories(item));
+    }
+    policy.above = above;
+    base::Rng rng(inputs_.seed);
+    explored_ = rng.Uniform() < surface_.explore;
+    page_ = blend::Blend(candidates, pins, policy, explored_ ? &rng : nullptr);
+  }
+
+  /// Adds items that the caps would still allow on the page; false when there are none.
+  bool FillBelowCaps(UnionBuilder* builder) {
+    const uint32_t missing = checked_.n - static_cast<uint32_t>(page_.items.size());
+    if (surface_.category_cap == 0) return false;
+    absl::flat_hash_map<uint64_t, uint32_t> counts;
+    for (const blend::Placed& placed : page_.items) {
+      for (const uint64_t hash : inputs_.view->Categories(judged_[placed.candidate].item)) ++counts[hash];
+    }
+    return builder->Fill(4 * missing, [&](const index::ItemHandle& item) {
+      const std::span<const uint64_t> categories = inputs_.view->Categories(item);
+      return std::none_of(categories.begin(), categories.end(), [&](uint64_t hash) {
+        const auto count = counts.find(hash);
+        return count != counts.end() && count->second >= surface_.category_cap;
+      });
+    }) > 0;
+  }
+
+  void NameDegradations(const Union& candidates) {
+    if (Personal(*inputs_.config, surface_)) {
+      const index::Snapshot* snapshot = inputs_.view->snapshot();
+      if (snapshot == nullptr) {
+        degraded_.push_back("no_snapshot");
+      } else if (snapshot->dim() == 0) {
+        degraded_.push_back("no_model");
+      }
+    }
+    const bool filled = std::any_of(page_.items.begin(), page_.items.end(), [&](const blend::Placed& placed) {
+      return !placed.pinned && candidates.sources[judged_[placed.candidate].candidate].empty();
+    });
+    if (filled) degraded_.push_back("filled");
+  }
+
+  void Finish(const Union& candidates, Answer* answer) {
+    NameDegradations(candidates);
+    const Judgement judgement{&inputs_, &checked_, &taste_, &candidates, &ranked_};
+    answer->request_id = inputs_.request_id;
+    answer->snapshot = inputs_.view->snapshot_version();
+    answer->config_version = inputs_.config->version;
+    answer->explored = explored_;
+    answer->degraded = degraded_;
+
+    uint64_t left = pool_.size();
+    for (const blend::Placed& placed : page_.items) {
+      const Judged& judged = judged_[placed.candidate];
+      if (pool_.Contains(judged.item)) --left;
+      AnswerItem& item = answer->items.emplace_back();
+      item.id = inputs_.view->Id(judged.item);
+      item.score = placed.score;
+      item.position = static_cast<uint32_t>(inputs_.chain.shown.size() + answer->items.size());
+      if (request_.fields_size() > 0) item.item = SelectFields(inputs_.view->Document(judged.item), request_.fields());
+      if (request_.explain()) item.explanation = Explain(judgement, judged, placed.score);
+    }
+    answer->more = left > 0 && !page_.items.empty() && inputs_.chain.shown.size() + page_.items.size() < kChainItemsMax;
+
+    answer->record = BeginRecord(inputs_, "recommend");
+    *answer->record.mutable_request() = request_;
+    Outcome outcome;
+    outcome.judgement = &judgement;
+    outcome.judged = judged_;
+    outcome.page = &page_;
+    outcome.explored = explored_;
+    outcome.temperature = surface_.temperature;
+    outcome.degraded = degraded_;
+    RecordOutcome(outcome, &answer->record);
+  }
+
+  const Inputs& inputs_;
+  const v1::RecommendRequest& request_;
+  const CheckedRequest checked_;
+  const config::Surface& surface_;
+  retrieve::Pool pool_;
+  std::map<uint32_t, Pin> pins_;  ///< by place on this page
+  std::vector<std::string> degraded_;
+  retrieve::Taste taste_;
+  rank::Ranked ranked_;
+  std::vector<Judged> judged_;
+  blend::Page page_;
+  bool explored_ = false;
+};
+
+}  // namespace
+
+absl::StatusOr<Answer> Recommend(const Inputs& inputs, const v1::RecommendRequest& request) {
+  const int64_t start_us = base::MonotonicUs();
+  ASSIGN_OR_RETURN(CheckedRequest checked, Check(inputs, request));
+  return PageMaker(inputs, request, std::move(checked)).Make(start_us);
+}
+
+absl::StatusOr<RankAnswer> Rank(const Inputs& inputs, const v1::RankRequest& request) {
+  const int64_t start_us = base::MonotonicUs();
+  ASSIGN_OR_RETURN(CheckedRequest checked, Check(inputs, request));
+  RankAnswer answer;
+  answer.request_id = inputs.request_id;
+
+  std::vector<catalog::ItemKey> keys;
+  for (const std::string& id : request.items()) keys.push_back(inputs.hasher.Item(id));
+  retrieve::Pool pool = retrieve::Pool::OfItems(*inputs.view, keys);
+  pool.Remove(HiddenItems(inputs));
+  const retrieve::Taste taste = retrieve::MakeTaste(*inputs.config, *inputs.view, *inputs.user);
+  retrieve::Query query;
+  query.pool = &pool;
+  query.taste = &taste;
+  query.items = inputs.items.get();
+  query.now_us = inputs.now_us;
+  UnionBuilder builder(*inputs.config, *checked.surface, query);
+  builder.RunGenerators();
+  for (int i = 0; i < request.items_size(); ++i) {
+    index::ItemHandle item;
+    if (!inputs.view->Find(keys[static_cast<size_t>(i)], &item) || !pool.Contains(item) ||
+        inputs.view->Id(item) != request.items(i)) {
+      answer.left_out.push_back(request.items(i));
+    } else {
+      builder.Add(item);
+    }
+  }
+  answer.times.retrieve_us = base::MonotonicUs() - start_us;
+  const rank::Ranked ranked = rank::Rank(RankRequestOf(inputs, checked, taste), builder.result().candidates);
+  const std::vector<Judged> judged = Judge(inputs, checked, builder.result(), ranked);
+  answer.times.rank_us = base::MonotonicUs() - start_us - answer.times.retrieve_us;
+
+  const Judgement judgement{&inputs, &checked, &taste, &builder.result(), &ranked};
+  blend::Page page;
+  for (uint32_t i = 0; i < judged.size(); ++i) {
+    const auto score = static_cast<float>(judged[i].score);
+    page.items.push_back({i, score, false, 0});
+    AnswerItem& item = answer.items.emplace_back();
+    item.id = inputs.view->Id(judged[i].item);
+    item.score = score;
+    item.position = i + 1;
+    if (request.explain()) item.explanation = Explain(judgement, judged[i], score);
+  }
+  answer.record = BeginRecord(inputs, "rank");
+  v1::RecommendRequest* recorded = answer.record.mutable_request();
+  recorded->set_surface(request.surface());
+  recorded->set_user(request.user());
+  *recorded->mutable_context() = request.context();
+  recorded->set_explain(request.explain());
+  *answer.record.mutable_rank_items() = request.items();
+  Outcome outcome;
+  outcome.judgement = &judgement;
+  outcome.judged = judged;
+  outcome.page = &page;
+  RecordOutcome(outcome, &answer.record);
+  answer.times.total_us = base::MonotonicUs() - start_us;
+  return answer;
+}
+
+}  // namespace bowerbird::serve

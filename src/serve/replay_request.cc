@@ -1,0 +1,124 @@
+#include "serve/replay_request.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "base/status_macros.h"
+
+namespace bowerbird::serve {
+namespace {
+
+constexpr size_t kDifferencesMax = 20;
+
+class Comparison {
+ public:
+  explicit Comparison(ReplayReport* report) : report_(report) {}
+
+  template <typename T>
+  void Field(std::string_view name, const T& was, const T& is) {
+    if (was == is) return;
+    Differ(fmt::format("{}: was {}, is {}", name, was, is));
+  }
+  void Differ(std::string what) {
+    ++report_->difference_count;
+    if (report_->differences.size() < kDifferencesMax) report_->differences.push_back(std::move(what));
+  }
+
+ private:
+  ReplayReport* const report_;
+};
+
+void CompareCandidate(const v1::ServedCandidate& was, const v1::ServedCandidate& is, int index, Comparison* compare) {
+  const std::string at = fmt::format("candidates[{}] ('{}')", index, was.item());
+  compare->Field(at + ".item", was.item(), is.item());
+  if (was.item() != is.item()) return;
+  compare->Field(at + ".rank_score", was.rank_score(), is.rank_score());
+  compare->Field(at + ".final_score", was.final_score(), is.final_score());
+  compare->Field(at + ".position", was.position(), is.position());
+  compare->Field(at + ".propensity", was.propensity(), is.propensity());
+  if (!std::equal(was.features().begin(), was.features().end(), is.features().begin(), is.features().end())) {
+    compare->Differ(at + ".features differ");
+  }
+  const auto same = [](const v1::Source& a, const v1::Source& b) {
+    return a.generator() == b.generator() && a.score() == b.score() && a.rank() == b.rank() &&
+           a.because() == b.because();
+  };
+  if (!std::equal(was.sources().begin(), was.sources().end(), is.sources().begin(), is.sources().end(), same)) {
+    compare->Differ(at + ".sources differ");
+  }
+  if (!std::equal(was.rules().begin(), was.rules().end(), is.rules().begin(), is.rules().end())) {
+    compare->Differ(at + ".rules differ");
+  }
+}
+
+void CompareRecords(const v1::ServedRecord& was, const v1::ServedRecord& is, Comparison* compare) {
+  compare->Field("config_version", was.config_version(), is.config_version());
+  compare->Field("snapshot", was.snapshot(), is.snapshot());
+  compare->Field("catalog_offset", was.catalog_offset(), is.catalog_offset());
+  compare->Field("user_offset", was.user_offset(), is.user_offset());
+  compare->Field("item_table", was.item_table(), is.item_table());
+  compare->Field("explored", was.explored(), is.explored());
+  if (!std::equal(was.degraded().begin(), was.degraded().end(), is.degraded().begin(), is.degraded().end())) {
+    compare->Differ("degraded differs");
+  }
+  compare->Field("candidates_hash", was.candidates_hash(), is.candidates_hash());
+  compare->Field("number of candidates", was.candidates_size(), is.candidates_size());
+  for (int i = 0; i < std::min(was.candidates_size(), is.candidates_size()); ++i) {
+    CompareCandidate(was.candidates(i), is.candidates(i), i, compare);
+  }
+  compare->Field("number of eligible sets", was.eligible_size(), is.eligible_size());
+  for (int i = 0; i < std::min(was.eligible_size(), is.eligible_size()); ++i) {
+    const v1::EligibleSet &a = was.eligible(i), &b = is.eligible(i);
+    if (!std::equal(a.candidates().begin(), a.candidates().end(), b.candidates().begin(), b.candidates().end()) ||
+        !std::equal(a.logits().begin(), a.logits().end(), b.logits().begin(), b.logits().end())) {
+      compare->Differ(fmt::format("eligible[{}] differs", i));
+    }
+  }
+}
+
+}  // namespace
+
+void RestoreFromRecord(const v1::ServedRecord& record, Inputs* inputs) {
+  inputs->now_us = record.time_us();
+  inputs->seed = record.seed();
+  inputs->request_id = record.request_id();
+  inputs->chain.id = record.chain();
+  inputs->chain.page = record.page();
+  inputs->chain.shown.clear();
+  for (const uint64_t key : record.chain_shown()) inputs->chain.shown.emplace_back(key);
+  inputs->chain.seen_relaxed = record.page() > 0 && std::find(record.degraded().begin(), record.degraded().end(),
+                                                              "seen_relaxed") != record.degraded().end();
+  inputs->overlay_hidden.clear();
+  for (const std::string& item : record.overlay_hidden()) {
+    inputs->overlay_hidden.push_back({item, inputs->hasher.Item(item)});
+  }
+}
+
+absl::StatusOr<ReplayReport> ReplayRequest(const v1::ServedRecord& record, const Inputs& inputs) {
+  ReplayReport report;
+  if (record.kind() == "recommend") {
+    ASSIGN_OR_RETURN(Answer answer, Recommend(inputs, record.request()));
+    report.again = std::move(answer.record);
+  } else if (record.kind() == "rank") {
+    v1::RankRequest request;
+    request.set_surface(record.request().surface());
+    request.set_user(record.request().user());
+    *request.mutable_context() = record.request().context();
+    request.set_explain(record.request().explain());
+    *request.mutable_items() = record.rank_items();
+    ASSIGN_OR_RETURN(RankAnswer answer, Rank(inputs, request));
+    report.again = std::move(answer.record);
+  } else {
+    return absl::InvalidArgumentError(fmt::format("kind: found '{}'; expected 'recommend' or 'rank'", record.kind()));
+  }
+  Comparison compare(&report);
+  CompareRecords(record, report.again, &compare);
+  report.candidates = static_cast<uint32_t>(report.again.candidates_size());
+  report.equal = report.difference_count == 0;
+  return report;
+}
+
+}  // namespace bowerbird::serve
