@@ -1,0 +1,304 @@
+#include "app/app.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <utility>
+
+#include "base/json_writer.h"
+#include "base/status_macros.h"
+#include "bowerbird/v1/item.pb.h"
+#include "store/file.h"
+#include "store/rocks.h"
+
+namespace bowerbird::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kLogCacheBytes = 32u << 20;
+constexpr size_t kLogBufferBytes = 256u << 20;
+constexpr size_t kReadRecords = 1000;
+constexpr size_t kReadBytes = 8u << 20;
+constexpr int64_t kCatalogFlushUs = 5'000'000;
+constexpr int64_t kRetentionUs = 600'000'000;
+
+log::RocksLogOptions LogOptions(const config::Config& config, const base::Clock* clock) {
+  log::RocksLogOptions options;
+  options.user_partitions = config.partitions;
+  options.clock = clock;
+  options.memory = store::MakeRocksMemory(kLogCacheBytes, kLogBufferBytes);
+  if (config.log.retention_us > 0) {
+    for (const log::Topic topic : log::kAllTopics) options.retention_us[topic] = config.log.retention_us;
+  }
+  return options;
+}
+
+}  // namespace
+
+std::string App::Folder(const std::string& dir, const std::string& name) {
+  return fmt::format("{}/apps/{}", dir, name);
+}
+
+absl::StatusOr<bool> App::InitFolder(const std::string& dir, const std::string& name, const std::string& config_text) {
+  const std::string path = Folder(dir, name) + "/bowerbird.toml";
+  if (fs::exists(path)) return false;
+  std::error_code error;
+  fs::create_directories(Folder(dir, name), error);
+  if (error) return absl::UnavailableError(fmt::format("{}: {}", Folder(dir, name), error.message()));
+  if (!fs::exists(dir + "/server.toml"))
+    RETURN_IF_ERROR(store::AtomicWriteFile(dir + "/server.toml", config::StarterServerText()));
+  RETURN_IF_ERROR(store::AtomicWriteFile(path, config_text));
+  return true;
+}
+
+absl::StatusOr<std::unique_ptr<App>> App::Open(const Options& options) {
+  auto app = std::unique_ptr<App>(new App(options));
+  RETURN_IF_ERROR(app->Init());
+  return app;
+}
+
+absl::Status App::Init() {
+  folder_ = Folder(options_.dir, options_.name);
+  const std::string config_path = folder_ + "/bowerbird.toml";
+  if (!fs::exists(config_path)) {
+    return absl::NotFoundError(
+        fmt::format("{}: no such config; `bowerbird import` or `bowerbird init` makes one", config_path));
+  }
+  ASSIGN_OR_RETURN(config_, config::Load(config_path));
+  ASSIGN_OR_RETURN(secrets_, Secrets::LoadOrCreate(folder_ + "/secret"));
+  hasher_ = catalog::KeyHasher(secrets_.hash_seed);
+  ASSIGN_OR_RETURN(log_, log::RocksLog::Open(folder_ + "/log", LogOptions(*config_, options_.clock)));
+  registry_ = std::make_unique<registry::Registry>(folder_ + "/artifacts", options_.clock);
+  ASSIGN_OR_RETURN(const std::string text, store::ReadFile(config_path));
+  RETURN_IF_ERROR(PublishConfig(text));
+  ASSIGN_OR_RETURN(catalog_,
+                   catalog::Catalog::Open(folder_ + "/state/catalog", config_, hasher_, catalog::Catalog::Options()));
+  RETURN_IF_ERROR(LoadSnapshot());
+  hide_overlay_ = std::make_unique<collect::HideOverlay>();
+  last_acknowledged_ = std::make_unique<collect::LastAcknowledged>();
+  RETURN_IF_ERROR(CatchUpCatalog());
+  collector_ =
+      std::make_unique<collect::Collector>(config_, hasher_, log_.get(), catalog_.get(), options_.clock,
+                                           collect::Collector::Overlays{last_acknowledged_.get(), hide_overlay_.get()});
+  ASSIGN_OR_RETURN(state_, state::State::Open(folder_ + "/state/events", config_, log_.get(), options_.clock,
+                                              state::State::Options()));
+  MakeEngine();
+  if (options_.consume) {
+    // Whoever asks first sees everything that was acknowledged before.
+    RETURN_IF_ERROR(state_->CatchUp());
+    state_->Start();
+    maintenance_ = std::thread([this] { MaintenanceLoop(); });
+  }
+  return absl::OkStatus();
+}
+
+App::~App() { Stop(); }
+
+void App::Stop() {
+  if (!stop_.HasBeenNotified()) stop_.Notify();
+  if (pipeline_.joinable()) pipeline_.join();
+  if (maintenance_.joinable()) maintenance_.join();
+  if (state_ != nullptr) state_->Stop();
+  if (catalog_ != nullptr) {
+    if (const absl::Status status = catalog_->Flush(); !status.ok()) Warn(std::string(status.message()));
+  }
+}
+
+absl::Status App::CloseState() {
+  engine_.reset();
+  RETURN_IF_ERROR(state_->Flush());
+  state_->Stop();
+  state_.reset();
+  return absl::OkStatus();
+}
+
+absl::Status App::PublishConfig(const std::string& text) {
+  const auto newest = registry_->Newest("config", "default");
+  if (newest.ok()) {
+    const auto known = store::ReadFile(newest->artifact.Path("bowerbird.toml"));
+    if (known.ok() && *known == text) return absl::OkStatus();
+  }
+  registry::Contents contents;
+  contents.write = [&](const std::string& folder) { return store::AtomicWriteFile(folder + "/bowerbird.toml", text); };
+  std::string inputs;
+  base::JsonWriter(&inputs).BeginObject().Key("config_version").String(config_->version).EndObject();
+  contents.inputs_json = inputs;
+  return registry_->Publish("config", "default", contents).status();
+}
+
+absl::Status App::LoadSnapshot() {
+  live_ = std::make_unique<index::LiveIndex>(config_);
+  // Versions whose files pass but whose content a reader refuses are stepped over, too.
+  ASSIGN_OR_RETURN(std::vector<std::string> versions, registry_->List("snapshot", "default"));
+  for (auto version = versions.rbegin(); version != versions.rend(); ++version) {
+    auto artifact = registry_->Open("snapshot", "default", *version);
+    absl::Status status = artifact.status();
+    if (status.ok()) {
+      auto snapshot = index::Snapshot::Open(artifact->Path("snapshot.bb"), *version);
+      status = snapshot.status();
+      if (status.ok()) status = live_->SwapSnapshot(*std::move(snapshot));
+    }
+    if (status.ok()) break;
+    Warn(fmt::format("snapshot/default/{}: {}", *version, std::string(status.message())));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status App::CatchUpCatalog() {
+  // What the snapshot does not hold yet, from the log; then the intake brings the store itself up to the log's end.
+  log::Offset offset = live_->View()->catalog_offset();
+  std::vector<v1::CatalogRecord> records;
+  std::vector<index::Change> changes;
+  while (true) {
+    ASSIGN_OR_RETURN(const log::ReadResult read, log_->Read(log::Topic::kCatalog, 0, offset, kReadRecords, kReadBytes));
+    if (read.records.empty()) break;
+    records.assign(read.records.size(), {});
+    changes.clear();
+    for (size_t i = 0; i < read.records.size(); ++i) {
+      if (!records[i].ParseFromString(read.records[i].value)) continue;
+      if (records[i].change_case() != v1::CatalogRecord::kItem &&
+          records[i].change_case() != v1::CatalogRecord::kDeleted)
+        continue;
+      changes.push_back({read.records[i].offset, catalog::ItemKey(records[i].item_key()),
+                         records[i].has_item() ? &records[i].item() : nullptr});
+    }
+    if (const absl::Status status = live_->Apply(changes); !status.ok()) Warn(std::string(status.message()));
+    offset = read.next_offset;
+  }
+  catalog_intake_ =
+      std::make_unique<collect::CatalogIntake>(config_, hasher_, log_.get(), catalog_.get(), options_.clock,
+                                               [this](std::span<const collect::CatalogChange> applied) {
+                                                 std::vector<index::Change> told;
+                                                 told.reserve(applied.size());
+                                                 for (const collect::CatalogChange& change : applied)
+                                                   told.push_back({change.offset, change.key, change.item});
+                                                 if (const absl::Status status = live_->Apply(told); !status.ok())
+                                                   Warn(std::string(status.message()));
+                                               });
+  return catalog_intake_->CatchUp();
+}
+
+void App::MakeEngine() {
+  serve::Engine::Sources sources;
+  sources.config = [this] { return config_; };
+  sources.view = [this] { return live_->View(); };
+  sources.user = [this](catalog::UserKey key, std::string_view id) { return state_->Get(key, id); };
+  sources.item_table = [this] { return state_->item_table(); };
+  sources.unfolded_hides = [this](catalog::UserKey user, uint64_t folded_offset) {
+    std::vector<serve::OverlayHide> hides;
+    for (collect::HideOverlay::Hide& hide : hide_overlay_->Unfolded(user, folded_offset))
+      hides.push_back({std::move(hide.item), hide.key});
+    return hides;
+  };
+  if (options_.log_served) sources.served = [this](v1::ServedRecord record) { AppendServed(std::move(record)); };
+  serve::Engine::Options options{.hasher = hasher_};
+  std::copy_n(secrets_.cursor_key.begin(), options.cursor_key.size(), options.cursor_key.begin());
+  const std::string seed = base::RandomBytes(sizeof(options.seed));
+  std::copy_n(seed.begin(), sizeof(options.seed), reinterpret_cast<char*>(&options.seed));
+  engine_ = std::make_unique<serve::Engine>(std::move(sources), options_.clock, options);
+}
+
+void App::AppendServed(v1::ServedRecord record) {
+  std::vector<log::AppendRecord> batch(1);
+  batch[0].topic = log::Topic::kServed;
+  batch[0].partition = catalog::PartitionOf(catalog::UserKey(record.user_key()), config_->partitions);
+  batch[0].key = record.request().user();
+  record.SerializeToString(&batch[0].value);
+  log_->AppendAsync(std::move(batch), [this](const absl::StatusOr<std::vector<log::Offset>>& offsets) {
+    if (!offsets.ok()) ++served_failed_;
+  });
+}
+
+bool App::UserCurrent(std::string_view user) const {
+  const auto position = last_acknowledged_->Get(hasher_.User(user));
+  return !position.has_value() || state_->FoldedOffset(position->partition) > position->offset;
+}
+
+void App::WhenUserCurrent(std::string_view user, std::function<void()> done) {
+  const auto position = last_acknowledged_->Get(hasher_.User(user));
+  if (!position.has_value()) return done();
+  state_->WhenFolded(position->partition, position->offset, config_->state.read_your_writes_us,
+                     [done = std::move(done)](bool) { done(); });
+}
+
+void App::StartPipeline() {
+  if (config_->pipeline.interval_us > 0) pipeline_ = std::thread([this] { PipelineLoop(); });
+}
+
+void App::PipelineLoop() {
+  const auto events = [this] {
+    uint64_t sum = 0;
+    for (uint32_t p = 0; p < config_->partitions; ++p) sum += log_->EndOffset(log::Topic::kEvents, p).value_or(0);
+    return sum;
+  };
+  uint64_t trained_events = 0;
+  while (!stop_.WaitForNotificationWithTimeout(absl::Microseconds(config_->pipeline.interval_us))) {
+    const uint64_t now_events = events();
+    if (now_events != trained_events) {
+      const auto trained = TrainCf({});
+      if (trained.ok()) trained_events = now_events;
+      if (!trained.ok() && !absl::IsFailedPrecondition(trained.status()))
+        Warn(fmt::format("train cf: {}", std::string(trained.status().message())));
+    }
+    if (const auto built = BuildIndex(); !built.ok())
+      Warn(fmt::format("index build: {}", std::string(built.status().message())));
+  }
+}
+
+void App::MaintenanceLoop() {
+  int64_t retention_us = base::MonotonicUs();
+  while (!stop_.WaitForNotificationWithTimeout(absl::Microseconds(kCatalogFlushUs))) {
+    if (const absl::Status status = catalog_->Flush(); !status.ok()) Warn(std::string(status.message()));
+    if (config_->log.retention_us > 0 && base::MonotonicUs() - retention_us > kRetentionUs) {
+      retention_us = base::MonotonicUs();
+      if (const absl::Status status = log_->ApplyRetention(options_.clock->NowUs()); !status.ok())
+        Warn(std::string(status.message()));
+    }
+  }
+}
+
+absl::Status App::Health() const { return state_->Health(); }
+
+std::vector<Gauge> App::Gauges() const {
+  const state::State::Counters state = state_->counters();
+  const log::RocksLog::Counters log = log_->counters();
+  const serve::Engine::Counters serve = engine_->counters();
+  const auto view = live_->View();
+  const auto number = [](auto value) { return static_cast<double>(value); };
+  return {
+      {"bowerbird_log_records", "Records appended since the start.", number(log.records)},
+      {"bowerbird_log_groups", "Writes with one fsync each since the start.", number(log.groups)},
+      {"bowerbird_log_failures", "Failed writes since the start.", number(log.failures)},
+      {"bowerbird_state_folded", "Events folded since the start.", number(state.folded)},
+      {"bowerbird_state_duplicates", "Events dropped as repeats since the start.", number(state.duplicates)},
+      {"bowerbird_state_too_late", "Events too old to be told from a repeat, since the start.", number(state.too_late)},
+      {"bowerbird_state_dead_letters", "Records that could not be folded since the start.", number(state.dead_letters)},
+      {"bowerbird_state_bytes_written", "Bytes written by flushes since the start.", number(state.bytes_written)},
+      {"bowerbird_state_lag_records", "Events in the log that are not folded.", number(state.lag_records)},
+      {"bowerbird_state_lag_seconds", "Age of the oldest of them.", number(state.lag_us) * 1e-6},
+      {"bowerbird_state_cache_bytes", "Memory of the users held.", number(state.cache_bytes)},
+      {"bowerbird_catalog_items", "Items known.", number(view->size())},
+      {"bowerbird_index_delta_items", "Items changed since the snapshot.", number(view->delta_size())},
+      {"bowerbird_serve_answers", "Answers made since the start.", number(serve.answers)},
+      {"bowerbird_serve_explored", "Answers drawn at random on purpose, since the start.", number(serve.explored)},
+      {"bowerbird_serve_degraded", "Answers that used a fallback, since the start.", number(serve.degraded)},
+      {"bowerbird_serve_log_failures", "Served records that could not be logged, since the start.",
+       number(served_failed_.load())},
+  };
+}
+
+void App::Warn(std::string warning) {
+  absl::MutexLock lock(&warnings_mutex_);
+  constexpr size_t kWarningsMax = 100;
+  if (warnings_.size() < kWarningsMax) warnings_.push_back(std::move(warning));
+}
+
+std::vector<std::string> App::Warnings() const {
+  absl::MutexLock lock(&warnings_mutex_);
+  return warnings_;
+}
+
+}  // namespace bowerbird::app

@@ -1,0 +1,151 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "app/secrets.h"
+#include "base/clock.h"
+#include "bowerbird/v1/served.pb.h"
+#include "catalog/catalog.h"
+#include "collect/catalog_intake.h"
+#include "collect/collector.h"
+#include "collect/hide_overlay.h"
+#include "collect/last_acknowledged.h"
+#include "config/config.h"
+#include "index/live_index.h"
+#include "log/rocks_log.h"
+#include "registry/registry.h"
+#include "serve/engine.h"
+#include "state/state.h"
+
+namespace bowerbird::app {
+
+/// What a job made.
+struct JobResult {
+  std::string artifact;  ///< "cf/default", "snapshot/default"
+  std::string version;
+  double seconds = 0;
+  std::vector<std::pair<std::string, double>> metrics;
+};
+
+struct TrainOptions {
+  uint32_t factors = 0;  ///< 0: the config's
+  uint32_t epochs = 0;
+  /// Called with a line of progress; may be empty.
+  std::function<void(const std::string&)> progress;
+};
+
+struct Gauge {
+  std::string name, help;
+  double value = 0;
+};
+
+/// One application: one config and one data folder, wired together. No globals: a process may hold several.
+///
+/// Data     DIR/apps/NAME/{bowerbird.toml, secret, log, state/catalog, state/events, artifacts}. The log is the truth;
+/// the rest is made again from it. Threads  every member from any thread. Jobs run one at a time, on the caller's
+/// thread. Errors   Open: NotFound without a config; InvalidArgument with every problem of the config; Unavailable when
+/// another process has the folder.
+class App {
+ public:
+  struct Options {
+    std::string dir;  ///< DIR, the folder that may hold several apps
+    std::string name = "default";
+    const base::Clock* clock = &base::SystemClock::Get();
+    bool consume = true;     ///< start the fold threads; false: commands that only read the log
+    bool log_served = true;  ///< append what is served to the log
+  };
+  static absl::StatusOr<std::unique_ptr<App>> Open(const Options& options);
+  /// DIR/apps/NAME.
+  static std::string Folder(const std::string& dir, const std::string& name);
+  /// Makes the folder with `config_text` (config::StarterText, say) if there is no config yet; true if it did.
+  static absl::StatusOr<bool> InitFolder(const std::string& dir, const std::string& name,
+                                         const std::string& config_text);
+  ~App();
+  App(const App&) = delete;
+  App& operator=(const App&) = delete;
+
+  const std::shared_ptr<const config::Config>& config() const { return config_; }
+  const catalog::KeyHasher& hasher() const { return hasher_; }
+  log::RocksLog& log() { return *log_; }
+  catalog::Catalog& catalog() { return *catalog_; }
+  state::State& state() { return *state_; }
+  index::LiveIndex& live() { return *live_; }
+  collect::Collector& collector() { return *collector_; }
+  collect::CatalogIntake& catalog_intake() { return *catalog_intake_; }
+  registry::Registry& registry() { return *registry_; }
+  serve::Engine& engine() { return *engine_; }
+  const base::Clock& clock() const { return *options_.clock; }
+
+  /// Whether the user's last acknowledged event is folded.
+  bool UserCurrent(std::string_view user) const;
+  /// Calls `done` when it is, or when state.read_your_writes has passed; on a fold thread perhaps: `done` must not
+  /// block.
+  void WhenUserCurrent(std::string_view user, std::function<void()> done);
+
+  /// Replays the events topic into iALS factors and co-occurrence lists, and publishes them as artifact cf/default.
+  /// FailedPrecondition: no event to learn from.
+  absl::StatusOr<JobResult> TrainCf(const TrainOptions& options);
+  /// Makes a snapshot of the catalog and the newest cf artifact, publishes it and swaps it in.
+  absl::StatusOr<JobResult> BuildIndex();
+  /// Trains and indexes every pipeline.interval while there is news, until Stop. Nothing when the interval is 0.
+  void StartPipeline();
+
+  /// Whether the app can serve and take events.
+  absl::Status Health() const;
+  std::vector<Gauge> Gauges() const;
+  /// Why artifact versions were refused at Open or later; for the log of the process.
+  std::vector<std::string> Warnings() const;
+  /// Gives the state's store back, so that it can be read by itself: for `bowerbird state verify`. Nothing else of the
+  /// App works then.
+  absl::Status CloseState();
+  /// Flushes and stops every thread. Idempotent; the destructor calls it.
+  void Stop();
+
+ private:
+  explicit App(Options options) : options_(std::move(options)) {}
+  absl::Status Init();
+  absl::Status PublishConfig(const std::string& text);
+  absl::Status LoadSnapshot();
+  absl::Status CatchUpCatalog();
+  void MakeEngine();
+  void AppendServed(v1::ServedRecord record);
+  void PipelineLoop();
+  void MaintenanceLoop();
+  void Warn(std::string warning);
+
+  const Options options_;
+  std::string folder_;
+  Secrets secrets_;
+  catalog::KeyHasher hasher_{base::HashSeed{}};
+  std::shared_ptr<const config::Config> config_;
+  std::unique_ptr<log::RocksLog> log_;
+  std::unique_ptr<registry::Registry> registry_;
+  std::unique_ptr<catalog::Catalog> catalog_;
+  std::unique_ptr<index::LiveIndex> live_;
+  std::unique_ptr<state::State> state_;
+  std::unique_ptr<collect::HideOverlay> hide_overlay_;
+  std::unique_ptr<collect::LastAcknowledged> last_acknowledged_;
+  std::unique_ptr<collect::Collector> collector_;
+  std::unique_ptr<collect::CatalogIntake> catalog_intake_;
+  std::unique_ptr<serve::Engine> engine_;
+
+  std::atomic<uint64_t> served_failed_ = 0;
+  mutable absl::Mutex warnings_mutex_;
+  std::vector<std::string> warnings_ ABSL_GUARDED_BY(warnings_mutex_);
+  absl::Mutex job_mutex_;
+  absl::Notification stop_;
+  std::thread pipeline_, maintenance_;
+};
+
+}  // namespace bowerbird::app

@@ -1,0 +1,156 @@
+#include "app/app.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "absl/synchronization/notification.h"
+#include "app/cf_artifact.h"
+#include "app/history.h"
+
+namespace bowerbird::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+class AppTest : public testing::Test {
+ protected:
+  AppTest() {
+    fs::remove_all(dir_);
+    EXPECT_TRUE(App::InitFolder(dir_, "default", config::StarterText()).ok());
+  }
+  std::unique_ptr<App> Open() {
+    App::Options options;
+    options.dir = dir_;
+    auto app = App::Open(options);
+    EXPECT_TRUE(app.ok()) << app.status();
+    return *std::move(app);
+  }
+  static void Send(App& app, const std::string& user, const std::string& type, const std::string& item,
+                   const std::string& client_id = "") {
+    v1::Event event;
+    event.set_type(type);
+    event.set_user(user);
+    event.set_item(item);
+    event.set_client_id(client_id);
+    absl::Notification done;
+    app.collector().CollectEvents({event}, collect::Collector::Source::kLive,
+                                  [&](absl::StatusOr<collect::CollectResult> result) {
+                                    EXPECT_TRUE(result.ok() && result->accepted == 1);
+                                    done.Notify();
+                                  });
+    done.WaitForNotification();
+  }
+  static void PutItems(App& app, int count) {
+    for (int i = 0; i < count; ++i) {
+      v1::Item item;
+      item.set_id(fmt::format("i{}", i));
+      item.set_title(fmt::format("Item {}", i));
+      item.add_categories(i % 2 == 0 ? "even" : "odd");
+      ASSERT_TRUE(app.catalog_intake().Put(item).ok());
+    }
+  }
+  const std::string dir_ = testing::TempDir() + "/app_test";
+};
+
+TEST_F(AppTest, HistoryLeavesOutRepeatsAndWhatWasHidden) {
+  const auto app = Open();
+  Send(*app, "a", "click", "x", "1");
+  Send(*app, "a", "click", "x", "1");
+  Send(*app, "a", "click", "y", "2");
+  Send(*app, "a", "hide", "y", "3");
+  Send(*app, "b", "save", "x", "1");
+  Send(*app, "b", "impression", "z", "2");
+  const auto history = ReadActions(app->log(), *app->config(), 2);
+  ASSERT_TRUE(history.ok());
+  EXPECT_EQ(history->events, 6u);
+  EXPECT_EQ(history->user_count, 2u);
+  EXPECT_EQ(history->item_keys.size(), 1u);
+  EXPECT_EQ(history->users.size(), 2u);
+}
+
+TEST_F(AppTest, CfArtifactReadsBackAsWritten) {
+  index::CfModel model;
+  model.items = {catalog::ItemKey(3), catalog::ItemKey(9)};
+  model.dim = 2;
+  model.factors = {1, 2, 3, 4};
+  model.gramian = {10, 14, 14, 20};
+  model.objective.regularization = 0.25f;
+  model.item_counts = {5, 6};
+  model.neighbor_offsets = {0, 1, 2};
+  model.neighbors = {1, 0};
+  model.neighbor_scores = {0.5f, 0.5f};
+  fs::create_directories(dir_ + "/cf");
+  ASSERT_TRUE(WriteCfArtifact(model, dir_ + "/cf").ok());
+  registry::Artifact artifact;
+  artifact.folder = dir_ + "/cf";
+  artifact.manifest.version = "000007";
+  const auto read = ReadCfArtifact(artifact);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->version, "000007");
+  EXPECT_EQ(read->items, model.items);
+  EXPECT_EQ(read->factors, model.factors);
+  EXPECT_EQ(read->gramian, model.gramian);
+  EXPECT_EQ(read->objective, model.objective);
+  EXPECT_EQ(read->neighbors, model.neighbors);
+  fs::resize_file(dir_ + "/cf/lists.bin", 40);
+  EXPECT_EQ(ReadCfArtifact(artifact).status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST_F(AppTest, TrainsIndexesAndServesThenGoesOnAfterAReopen) {
+  std::string snapshot;
+  {
+    const auto app = Open();
+    EXPECT_EQ(app->TrainCf({}).status().code(), absl::StatusCode::kFailedPrecondition);
+    PutItems(*app, 40);
+    for (int u = 0; u < 20; ++u) {
+      for (int k = 0; k < 6; ++k)
+        Send(*app, fmt::format("u{}", u), "click", fmt::format("i{}", ((u + k * 3) % 20) * 2 + u % 2));
+    }
+    TrainOptions train;
+    train.factors = 8;
+    ASSERT_TRUE(app->TrainCf(train).ok());
+    const auto built = app->BuildIndex();
+    ASSERT_TRUE(built.ok()) << built.status();
+    snapshot = built->version;
+  }
+  const auto app = Open();
+  EXPECT_EQ(app->live().View()->snapshot_version(), snapshot);
+  v1::RecommendRequest request;
+  request.set_surface("home");
+  request.set_user("u1");
+  request.set_n(10);
+  absl::Notification current;
+  app->WhenUserCurrent("u1", [&] { current.Notify(); });
+  current.WaitForNotification();
+  const auto answer = app->engine().Recommend(request);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->items.size(), 10u);
+  EXPECT_EQ(answer->snapshot, snapshot);
+}
+
+TEST_F(AppTest, TwoAppsOfOneProcessShareNothing) {
+  ASSERT_TRUE(App::InitFolder(dir_, "other", config::StarterText()).ok());
+  const auto first = Open();
+  App::Options options;
+  options.dir = dir_;
+  options.name = "other";
+  const auto second = App::Open(options);
+  ASSERT_TRUE(second.ok()) << second.status();
+  PutItems(*first, 3);
+  EXPECT_EQ(first->live().View()->size(), 3u);
+  EXPECT_EQ((*second)->live().View()->size(), 0u);
+  EXPECT_NE(first->hasher().User("u"), (*second)->hasher().User("u"));
+}
+
+TEST_F(AppTest, AFolderIsOwnedByOneAtATime) {
+  const auto app = Open();
+  App::Options options;
+  options.dir = dir_;
+  EXPECT_EQ(App::Open(options).status().code(), absl::StatusCode::kUnavailable);
+}
+
+}  // namespace
+}  // namespace bowerbird::app

@@ -1,0 +1,89 @@
+#include "app/history.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/synchronization/mutex.h"
+#include "base/hash.h"
+#include "base/status_macros.h"
+#include "base/string_map.h"
+#include "replay/source.h"
+#include "state/fold.h"
+
+namespace bowerbird::app {
+namespace {
+
+struct RawAction {
+  uint64_t user = 0, item = 0;
+  int64_t time_us = 0;
+  float weight = 0;
+  log::Offset offset = 0;
+};
+
+/// What one partition holds. Its users are its own, so partitions are read beside each other and joined at the end.
+struct PartitionActions {
+  std::vector<RawAction> actions;
+  absl::flat_hash_set<uint64_t> prints;
+  absl::flat_hash_set<std::pair<uint64_t, uint64_t>> hidden;
+};
+
+}  // namespace
+
+absl::StatusOr<ActionHistory> ReadActions(const log::EventLog& log, const config::Config& config, uint32_t threads) {
+  const replay::Source source(&log);
+  ASSIGN_OR_RETURN(const replay::Range range, source.Whole());
+  base::StringMap<const config::EventType*> types;
+  for (const config::EventType& type : config.event_types) types[type.name] = &type;
+  std::vector<PartitionActions> partitions(source.partitions());
+  std::atomic<uint64_t> events = 0;
+  RETURN_IF_ERROR(source.ForEach(range, threads, [&](uint32_t partition, const replay::EventBatch& batch) {
+    PartitionActions& out = partitions[partition];
+    events += batch.records().size();
+    for (const replay::EventRecord& record : batch.records()) {
+      if (record.event == nullptr || record.event->item().empty()) continue;
+      const v1::Event& event = *record.event;
+      const auto type = types.find(event.type());
+      if (type == types.end()) continue;
+      if (event.dedupe_print() != 0 && !out.prints.insert(event.dedupe_print()).second) continue;
+      if (event.type() == "hide") {
+        out.hidden.insert({event.user_key(), event.item_key()});
+        continue;
+      }
+      const auto weight = static_cast<float>(state::EventStrength(*type->second, event));
+      if (weight > 0)
+        out.actions.push_back({event.user_key(), event.item_key(), event.event_time_us(), weight, record.offset});
+    }
+    return absl::OkStatus();
+  }));
+
+  ActionHistory history;
+  history.events = events;
+  history.ends = range.end;
+  for (PartitionActions& partition : partitions) {
+    std::erase_if(partition.actions, [&](const RawAction& a) { return partition.hidden.contains({a.user, a.item}); });
+    std::sort(partition.actions.begin(), partition.actions.end(), [](const RawAction& a, const RawAction& b) {
+      return std::pair(a.user, a.offset) < std::pair(b.user, b.offset);
+    });
+    for (const RawAction& action : partition.actions) history.item_keys.emplace_back(action.item);
+  }
+  std::sort(history.item_keys.begin(), history.item_keys.end());
+  history.item_keys.erase(std::unique(history.item_keys.begin(), history.item_keys.end()), history.item_keys.end());
+  for (PartitionActions& partition : partitions) {
+    const RawAction* previous = nullptr;
+    for (const RawAction& action : partition.actions) {
+      if (previous == nullptr || previous->user != action.user) ++history.user_count;
+      previous = &action;
+      history.users.push_back(history.user_count - 1);
+      const auto item =
+          std::lower_bound(history.item_keys.begin(), history.item_keys.end(), catalog::ItemKey(action.item));
+      history.items.push_back(static_cast<uint32_t>(item - history.item_keys.begin()));
+      history.times_us.push_back(action.time_us);
+      history.weights.push_back(action.weight);
+    }
+    partition = {};
+  }
+  return history;
+}
+
+}  // namespace bowerbird::app

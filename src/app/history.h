@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "catalog/keys.h"
+#include "config/config.h"
+#include "log/event_log.h"
+
+namespace bowerbird::app {
+
+/// The positive actions of the log as parallel arrays over dense users and items, for training.
+///
+/// Data     ordered by user key, then log order; items numbered by ascending key: the same log gives the same arrays.
+struct ActionHistory {
+  std::vector<catalog::ItemKey> item_keys;  ///< of item number i, ascending
+  uint32_t user_count = 0;
+  std::vector<uint32_t> users, items;
+  std::vector<int64_t> times_us;
+  std::vector<float> weights;     ///< > 0
+  std::vector<log::Offset> ends;  ///< of each partition: what was read
+  uint64_t events = 0;            ///< records read
+};
+
+/// Reads the whole events topic. Left out: repeats of a client id, events without an item or weight, and every action
+/// of a user on an item that the user hid later.
+absl::StatusOr<ActionHistory> ReadActions(const log::EventLog& log, const config::Config& config, uint32_t threads);
+
+}  // namespace bowerbird::app

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "app/app.h"
+#include "bowerbird/v1/served.pb.h"
+#include "serve/replay_request.h"
+
+namespace bowerbird::app {
+
+/// The served record of a request. NotFound: none, or it has left the log.
+absl::StatusOr<v1::ServedRecord> FindServed(const log::EventLog& log, std::string_view request_id);
+
+/// Runs a past answer again and compares. Its inputs are made again from the log and the artifacts: the user's state as
+/// of the record's offset, the item table as of its version's offsets, the catalog as of its offset over the snapshot,
+/// the config by version.
+///
+/// Errors   FailedPrecondition: something that the answer depended on has left the log or the artifacts, named.
+/// Bounds   state is folded in `scratch_dir`, which is emptied first and removed at the end.
+absl::StatusOr<serve::ReplayReport> ReplayAnswer(App& app, const v1::ServedRecord& record,
+                                                 const std::string& scratch_dir);
+
+}  // namespace bowerbird::app

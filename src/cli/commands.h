@@ -1,0 +1,111 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+
+/// One function a command of `bowerbird`; main.cc reads the command line and nothing else. Each prints its result on
+/// standard output, progress and notes on standard error, and returns OK or what to say before exiting with 1.
+namespace bowerbird::cli {
+
+/// What most commands take.
+struct Folder {
+  std::string dir = "bowerbird-data";
+  std::string app = "default";
+};
+
+struct ConfigCheckOptions {
+  std::string file;  ///< empty: the folder's
+  Folder folder;
+};
+absl::Status ConfigCheck(const ConfigCheckOptions& options);
+absl::Status Init(const Folder& folder);
+
+struct ServeOptions {
+  Folder folder;
+  std::string listen;  ///< empty: server.toml's
+  int port = -1;       ///< -1: server.toml's
+};
+absl::Status Serve(const ServeOptions& options);
+
+struct ImportOptions {
+  Folder folder;
+  std::string form;  ///< "movielens", "csv", "jsonl", "parquet"
+  std::string path;
+  std::string kind = "events";  ///< or "items"
+  std::string map;
+  std::string type;  ///< event type of every row
+  std::string separator = ",";
+  std::string list_separator = "|";
+  std::string rejects;  ///< empty: beside the app
+  bool only_known_items = false;
+};
+absl::Status Import(const ImportOptions& options);
+
+struct TrainCfOptions {
+  Folder folder;
+  uint32_t factors = 0, epochs = 0;
+};
+absl::Status TrainCf(const TrainCfOptions& options);
+absl::Status IndexBuild(const Folder& folder);
+
+struct RecommendOptions {
+  Folder folder;
+  std::string user, surface = "home", item, filter;
+  uint32_t n = 10;
+  bool explain = false, json = false;
+};
+absl::Status Recommend(const RecommendOptions& options);
+
+struct LogTailOptions {
+  Folder folder;
+  std::string topic = "events";
+  uint64_t n = 10;
+};
+absl::Status LogTail(const LogTailOptions& options);
+absl::Status LogVerify(const Folder& folder);
+absl::Status LogStats(const Folder& folder);
+absl::Status StateVerify(const Folder& folder);
+
+struct ReplayOptions {
+  Folder folder;
+  std::string request;
+  bool json = false;
+};
+absl::Status Replay(const ReplayOptions& options);
+
+struct KeyOptions {
+  Folder folder;
+  std::string name, id;
+  std::vector<std::string> scopes;
+};
+absl::Status KeyCreate(const KeyOptions& options);
+absl::Status KeyList(const Folder& folder);
+absl::Status KeyRevoke(const KeyOptions& options);
+
+struct EvaluateOptions {
+  Folder folder;
+  std::string protocol;            ///< "split", "loo", "temporal", "cold"
+  std::string train, test, input;  ///< without input: the folder's log
+  std::string model = "ials";
+  uint32_t factors = 64, threads = 0;
+  double test_share = 0.1;
+  bool json = false;
+};
+absl::Status Evaluate(const EvaluateOptions& options);
+
+struct DemoOptions {
+  std::string dir;  ///< empty: a temporary folder
+  uint64_t seed = 1;
+  std::string family = "mixture";
+  uint32_t items = 0, users = 0;
+  double days = 0;
+  bool headless = false, json = false;
+  int seconds = 60;
+  int port = 8080;
+};
+absl::Status Demo(const DemoOptions& options);
+
+}  // namespace bowerbird::cli

@@ -1,0 +1,233 @@
+#include <signal.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <functional>
+#include <string>
+
+#include "cli/commands.h"
+
+namespace {
+
+using namespace bowerbird::cli;
+
+void AddFolder(CLI::App* command, Folder* folder) {
+  command->add_option("--dir", folder->dir, "folder of the data")->capture_default_str();
+  command->add_option("--app", folder->app, "app within it")->capture_default_str();
+}
+
+/// Blocks the signals that `serve` waits for, before any thread starts: threads inherit it.
+void BlockSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App program(
+      "Bowerbird: events in, personal feeds out.\nStart with: bowerbird import movielens|csv|jsonl|parquet PATH, then "
+      "train cf, index build, serve.");
+  program.require_subcommand(1);
+  program.set_version_flag("--version", BOWERBIRD_VERSION);
+  std::function<absl::Status()> run;
+
+  Folder folder;
+  auto* init = program.add_subcommand("init", "make a folder with a starter config");
+  AddFolder(init, &folder);
+  init->callback([&] { run = [&] { return Init(folder); }; });
+
+  ConfigCheckOptions config_check;
+  auto* config = program.add_subcommand("config", "the config")->require_subcommand(1);
+  auto* check = config->add_subcommand("check", "every problem of a config, each with its line");
+  check->add_option("file", config_check.file, "a bowerbird.toml; without it the folder's");
+  AddFolder(check, &config_check.folder);
+  check->callback([&] { run = [&] { return ConfigCheck(config_check); }; });
+
+  ServeOptions serve_options;
+  auto* serve = program.add_subcommand("serve", "answer over HTTP until SIGTERM");
+  AddFolder(serve, &serve_options.folder);
+  serve->add_option("--listen", serve_options.listen, "address; server.toml's without it");
+  serve->add_option("--port", serve_options.port, "port, 0 for any free one; server.toml's without it")
+      ->check(CLI::Range(0, 65535));
+  serve->callback([&] {
+    BlockSignals();
+    run = [&] { return Serve(serve_options); };
+  });
+
+  ImportOptions import_options;
+  auto* import = program.add_subcommand("import", "events and items from files (plain, .gz, .zst); resumable")
+                     ->require_subcommand(1);
+  for (const char* form : {"movielens", "csv", "jsonl", "parquet"}) {
+    const bool movielens = std::string_view(form) == "movielens";
+    auto* command = import->add_subcommand(form, movielens ? "a MovieLens folder" : "rows of a file");
+    command->add_option("path", import_options.path, movielens ? "the folder" : "the file")
+        ->required()
+        ->check(CLI::ExistingPath);
+    AddFolder(command, &import_options.folder);
+    command->add_option("--rejects", import_options.rejects, "folder for the files of rejected rows");
+    if (!movielens) {
+      command->add_option("--kind", import_options.kind, "what the rows are")
+          ->check(CLI::IsMember({"events", "items"}))
+          ->capture_default_str();
+      command->add_option("--map", import_options.map, "FIELD=COLUMN,...; common names are found without it");
+      command->add_option("--type", import_options.type, "event type of every row");
+      command->add_option("--list-separator", import_options.list_separator, "between values of one cell")
+          ->capture_default_str();
+      command->add_flag("--only-known-items", import_options.only_known_items,
+                        "do not make bare items for ids that events name");
+      if (std::string_view(form) == "csv")
+        command->add_option("--separator", import_options.separator, "between columns")->capture_default_str();
+    }
+    command->callback([&, form] {
+      import_options.form = form;
+      run = [&] { return Import(import_options); };
+    });
+  }
+
+  TrainCfOptions train_options;
+  auto* train = program.add_subcommand("train", "make models from the log")->require_subcommand(1);
+  auto* train_cf = train->add_subcommand("cf", "iALS factors and co-occurrence lists");
+  AddFolder(train_cf, &train_options.folder);
+  train_cf->add_option("--factors", train_options.factors, "dimensions; the config's without it")
+      ->check(CLI::Range(1, 4096));
+  train_cf->add_option("--epochs", train_options.epochs, "the config's without it")->check(CLI::Range(1, 1000));
+  train_cf->callback([&] { run = [&] { return TrainCf(train_options); }; });
+
+  auto* index = program.add_subcommand("index", "the snapshot that answers come from")->require_subcommand(1);
+  auto* index_build =
+      index->add_subcommand("build", "make a snapshot of the catalog and the newest model, and serve from it");
+  AddFolder(index_build, &folder);
+  index_build->callback([&] { run = [&] { return IndexBuild(folder); }; });
+
+  RecommendOptions recommend_options;
+  auto* recommend = program.add_subcommand("recommend", "ask as a request would");
+  AddFolder(recommend, &recommend_options.folder);
+  recommend->add_option("--user", recommend_options.user, "whom it is for");
+  recommend->add_option("--surface", recommend_options.surface, "")->capture_default_str();
+  recommend->add_option("--item", recommend_options.item, "what it is related to");
+  recommend->add_option("--filter", recommend_options.filter, "such as: price < 50 and categories contains \"Desks\"");
+  recommend->add_option("-n", recommend_options.n, "items wanted")->check(CLI::Range(1, 200))->capture_default_str();
+  recommend->add_flag("--explain", recommend_options.explain, "say why");
+  recommend->add_flag("--json", recommend_options.json, "the API's answer as it is");
+  recommend->callback([&] { run = [&] { return Recommend(recommend_options); }; });
+
+  LogTailOptions tail_options;
+  auto* log = program.add_subcommand("log", "the event log")->require_subcommand(1);
+  auto* tail = log->add_subcommand("tail", "the newest records, as JSON lines");
+  AddFolder(tail, &tail_options.folder);
+  tail->add_option("--topic", tail_options.topic, "")->capture_default_str();
+  tail->add_option("-n", tail_options.n, "records")->capture_default_str();
+  tail->callback([&] { run = [&] { return LogTail(tail_options); }; });
+  auto* verify = log->add_subcommand("verify", "read everything and check it");
+  AddFolder(verify, &folder);
+  verify->callback([&] { run = [&] { return LogVerify(folder); }; });
+  auto* stats = log->add_subcommand("stats", "records and bytes by topic");
+  AddFolder(stats, &folder);
+  stats->callback([&] { run = [&] { return LogStats(folder); }; });
+
+  auto* state = program.add_subcommand("state", "what is derived from the log")->require_subcommand(1);
+  auto* state_verify = state->add_subcommand("verify", "rebuild from the log and compare every byte");
+  AddFolder(state_verify, &folder);
+  state_verify->callback([&] { run = [&] { return StateVerify(folder); }; });
+
+  ReplayOptions replay_options;
+  auto* replay = program.add_subcommand("replay", "run a past answer again and compare");
+  AddFolder(replay, &replay_options.folder);
+  replay->add_option("--request", replay_options.request, "request id of the answer")->required();
+  replay->callback([&] { run = [&] { return Replay(replay_options); }; });
+
+  KeyOptions key_options;
+  auto* key = program.add_subcommand("key", "API keys")->require_subcommand(1);
+  auto* key_create = key->add_subcommand("create", "make a key; its secret is shown once");
+  AddFolder(key_create, &key_options.folder);
+  key_create->add_option("--name", key_options.name, "what people call it")->required();
+  key_create->add_option("--scopes", key_options.scopes, "of collect, serve, admin")->required()->delimiter(',');
+  key_create->callback([&] { run = [&] { return KeyCreate(key_options); }; });
+  auto* key_list = key->add_subcommand("list", "all keys, without their secrets");
+  AddFolder(key_list, &folder);
+  key_list->callback([&] { run = [&] { return KeyList(folder); }; });
+  auto* key_revoke = key->add_subcommand("revoke", "end a key");
+  AddFolder(key_revoke, &key_options.folder);
+  key_revoke->add_option("id", key_options.id, "as listed")->required();
+  key_revoke->callback([&] { run = [&] { return KeyRevoke(key_options); }; });
+
+  EvaluateOptions evaluate_options;
+  auto* evaluate =
+      program.add_subcommand("evaluate", "offline quality, beside popularity and random")->require_subcommand(1);
+  struct Protocol {
+    const char* name;
+    const char* help;
+  };
+  for (const Protocol& protocol :
+       {Protocol{"split", "given train and test files"}, Protocol{"loo", "each user's last item"},
+        Protocol{"temporal", "what comes after a point in time"},
+        Protocol{"cold", "items held out of training, found by their attributes"}}) {
+    const std::string_view name(protocol.name);
+    auto* command = evaluate->add_subcommand(protocol.name, protocol.help);
+    if (name == "split") {
+      command->add_option("--train", evaluate_options.train, "lines of: user item item ...")
+          ->required()
+          ->check(CLI::ExistingFile);
+      command->add_option("--test", evaluate_options.test, "likewise")->required()->check(CLI::ExistingFile);
+    } else {
+      AddFolder(command, &evaluate_options.folder);
+    }
+    if (name == "loo" || name == "temporal") {
+      command
+          ->add_option("--input", evaluate_options.input,
+                       "user, item, time as CSV, or `user item item ...` in order of time; without it the folder's log")
+          ->check(CLI::ExistingFile);
+    }
+    if (name == "temporal")
+      command->add_option("--test-share", evaluate_options.test_share, "of the actions, the last ones")
+          ->check(CLI::Range(0.01, 0.5))
+          ->capture_default_str();
+    if (name != "cold") {
+      command->add_option("--model", evaluate_options.model, "")
+          ->check(CLI::IsMember({"ials", "co_occurrence", "popularity", "random"}))
+          ->capture_default_str();
+    }
+    command->add_option("--factors", evaluate_options.factors, "")->check(CLI::Range(1, 4096))->capture_default_str();
+    command->add_option("--threads", evaluate_options.threads, "0 for all")->capture_default_str();
+    command->add_flag("--json", evaluate_options.json, "nothing but the JSON object");
+    command->callback([&, name] {
+      evaluate_options.protocol = name;
+      run = [&] { return Evaluate(evaluate_options); };
+    });
+  }
+
+  DemoOptions demo_options;
+  auto* demo = program.add_subcommand("demo", "a simulated world, a server, simulated users, and a page to look at");
+  demo->add_option("--dir", demo_options.dir, "keep the data here; without it a temporary folder");
+  demo->add_option("--seed", demo_options.seed, "of the world")->capture_default_str();
+  demo->add_option("--family", demo_options.family, "how taste works")
+      ->check(CLI::IsMember({"mixture", "herding", "contextual"}))
+      ->capture_default_str();
+  demo->add_option("--items", demo_options.items, "");
+  demo->add_option("--users", demo_options.users, "");
+  demo->add_option("--days", demo_options.days, "of history");
+  demo->add_option("--port", demo_options.port, "of the page")->check(CLI::Range(0, 65535))->capture_default_str();
+  demo->add_flag("--headless", demo_options.headless,
+                 "no page: simulated users for some time, then a report; exit status 0 only if every promise held");
+  demo->add_option("--seconds", demo_options.seconds, "how long they browse")
+      ->check(CLI::Range(1, 86'400))
+      ->capture_default_str();
+  demo->add_flag("--json", demo_options.json, "the report as one JSON object on the last line");
+  demo->callback([&] {
+    BlockSignals();
+    run = [&] { return Demo(demo_options); };
+  });
+
+  CLI11_PARSE(program, argc, argv);
+  const absl::Status status = run();
+  if (!status.ok()) {
+    std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,91 @@
+#include <fmt/format.h>
+
+#include <string>
+#include <utility>
+
+#include "base/json_writer.h"
+#include "catalog/problem.h"
+#include "collect/catalog_intake.h"
+#include "collect/item_json.h"
+#include "server/api_routes.h"
+
+namespace bowerbird::server {
+namespace {
+
+HttpResponse ItemResponse(const absl::StatusOr<v1::Item>& item) {
+  if (!item.ok()) return ProblemResponse(item.status());
+  HttpResponse response;
+  base::JsonWriter json(&response.body);
+  collect::WriteItem(*item, &json);
+  return response;
+}
+
+HttpResponse EmptyResponse(const absl::Status& status) {
+  if (!status.ok()) return ProblemResponse(status);
+  HttpResponse response;
+  response.body = "{}";
+  return response;
+}
+
+HttpResponse BatchResponse(const absl::StatusOr<v1::BatchItemsResponse>& result) {
+  if (!result.ok()) return ProblemResponse(result.status());
+  HttpResponse response;
+  base::JsonWriter json(&response.body);
+  json.BeginObject().Key("applied").Uint(result->applied()).Key("withdrawn").Uint(result->withdrawn());
+  json.Key("rejected").BeginArray();
+  for (const v1::ItemVerdict& verdict : result->rejected()) {
+    json.BeginObject().Key("id").String(verdict.id()).Key("code").String(verdict.code());
+    json.Key("field").String(verdict.field()).Key("detail").String(verdict.detail()).EndObject();
+  }
+  json.EndArray().EndObject();
+  return response;
+}
+
+/// Wraps a function of the request that answers at once.
+template <typename F>
+Handler Direct(F function) {
+  return [function](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
+    respond(function(*request));
+  };
+}
+
+}  // namespace
+
+void AddCatalogRoutes(app::App* app, Api* api) {
+  const auto id = [](const HttpRequest& request) -> const std::string& {
+    return request.path_parameters.find("id")->second;
+  };
+  api->AddRoute({"PUT", "/v1/items/{id}", "collect", Direct([=](const HttpRequest& request) {
+                   auto item = collect::ParseItem(request.body, id(request), collect::ItemUse::kWhole, *app->config());
+                   return ItemResponse(item.ok() ? app->catalog_intake().Put(*std::move(item)) : item);
+                 })});
+  api->AddRoute({"PATCH", "/v1/items/{id}", "collect", Direct([=](const HttpRequest& request) {
+                   const auto patch =
+                       collect::ParseItem(request.body, id(request), collect::ItemUse::kPatch, *app->config());
+                   return ItemResponse(patch.ok() ? app->catalog_intake().Patch(*patch) : patch);
+                 })});
+  api->AddRoute({"GET", "/v1/items/{id}", "serve",
+                 Direct([=](const HttpRequest& request) { return ItemResponse(app->catalog().Get(id(request))); })});
+  api->AddRoute({"DELETE", "/v1/items/{id}", "collect", Direct([=](const HttpRequest& request) {
+                   return EmptyResponse(app->catalog_intake().Delete(id(request)));
+                 })});
+  api->AddRoute({"POST", "/v1/items/{id}:withdraw", "collect", Direct([=](const HttpRequest& request) {
+                   return ItemResponse(app->catalog_intake().Withdraw(id(request)));
+                 })});
+  api->AddRoute({"POST", "/v1/items:batch", "collect", Direct([=](const HttpRequest& request) {
+                   const auto batch = collect::ParseItemsBatch(request.body, *app->config());
+                   return batch.ok() ? BatchResponse(app->catalog_intake().Batch(*batch))
+                                     : ProblemResponse(batch.status());
+                 })});
+  api->AddRoute({"PUT", "/v1/users/{id}", "collect", Direct([=](const HttpRequest& request) {
+                   auto user = collect::ParseUser(request.body, id(request), *app->config());
+                   if (user.ok()) user = app->catalog_intake().PutUser(*std::move(user));
+                   if (!user.ok()) return ProblemResponse(user.status());
+                   HttpResponse response;
+                   base::JsonWriter json(&response.body);
+                   collect::WriteUser(*user, &json);
+                   return response;
+                 })});
+}
+
+}  // namespace bowerbird::server

@@ -1,0 +1,89 @@
+#include <string>
+#include <utility>
+
+#include "server/api_routes.h"
+#include "server/serve_json.h"
+
+namespace bowerbird::server {
+namespace {
+
+/// Where an answer's time goes, one histogram a stage.
+struct StageMetrics {
+  explicit StageMetrics(Metrics* metrics) {
+    const auto stage = [&](const char* name) {
+      return &metrics->Seconds("bowerbird_serve_stage_duration_seconds", "Time of an answer by stage.",
+                               {{"stage", name}});
+    };
+    check = stage("check");
+    retrieve = stage("retrieve");
+    rank = stage("rank");
+    blend = stage("blend");
+    answer = stage("answer");
+  }
+  void Record(const serve::StageTimes& times) const {
+    check->Observe(static_cast<double>(times.check_us) * 1e-6);
+    retrieve->Observe(static_cast<double>(times.retrieve_us) * 1e-6);
+    rank->Observe(static_cast<double>(times.rank_us) * 1e-6);
+    blend->Observe(static_cast<double>(times.blend_us) * 1e-6);
+    answer->Observe(static_cast<double>(times.answer_us) * 1e-6);
+  }
+  prometheus::Histogram *check, *retrieve, *rank, *blend, *answer;
+};
+
+/// Answers when the user's last acknowledged event is in effect: at once in most cases, else on the request's own
+/// thread.
+void WhenCurrent(app::App* app, const std::shared_ptr<HttpRequest>& request, std::string_view user,
+                 std::function<void()> answer) {
+  if (app->UserCurrent(user)) {
+    answer();
+  } else {
+    app->WhenUserCurrent(user, [request, answer = std::move(answer)]() mutable { request->post(std::move(answer)); });
+  }
+}
+
+}  // namespace
+
+void AddServeRoutes(app::App* app, Metrics* metrics, Api* api) {
+  const StageMetrics stages(metrics);
+  api->AddRoute({"POST", "/v1/recommend", "serve",
+                 [app, stages](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
+                   absl::StatusOr<v1::RecommendRequest> parsed = ParseRecommend(request->body);
+                   if (!parsed.ok()) return respond(ProblemResponse(parsed.status()));
+                   auto message = std::make_shared<const v1::RecommendRequest>(*std::move(parsed));
+                   WhenCurrent(app, request, message->user(), [app, stages, message, respond] {
+                     const absl::StatusOr<serve::Answer> answer = app->engine().Recommend(*message);
+                     if (!answer.ok()) return respond(ProblemResponse(answer.status()));
+                     stages.Record(answer->times);
+                     HttpResponse response;
+                     WriteAnswer(*answer, &response.body);
+                     respond(std::move(response));
+                   });
+                 }});
+  api->AddRoute(
+      {"POST", "/v1/rank", "serve", [app](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
+         absl::StatusOr<v1::RankRequest> parsed = ParseRank(request->body);
+         if (!parsed.ok()) return respond(ProblemResponse(parsed.status()));
+         auto message = std::make_shared<const v1::RankRequest>(*std::move(parsed));
+         WhenCurrent(app, request, message->user(), [app, message, respond] {
+           const absl::StatusOr<serve::RankAnswer> answer = app->engine().Rank(*message);
+           if (!answer.ok()) return respond(ProblemResponse(answer.status()));
+           HttpResponse response;
+           WriteRankAnswer(*answer, &response.body);
+           respond(std::move(response));
+         });
+       }});
+  api->AddRoute({"GET", "/v1/users/{id}/profile", "serve",
+                 [app](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
+                   v1::ProfileRequest message;
+                   message.set_id(request->path_parameters["id"]);
+                   WhenCurrent(app, request, message.id(), [app, message, respond] {
+                     const absl::StatusOr<v1::ProfileResponse> profile = app->engine().Profile(message);
+                     if (!profile.ok()) return respond(ProblemResponse(profile.status()));
+                     HttpResponse response;
+                     WriteProfile(*profile, &response.body);
+                     respond(std::move(response));
+                   });
+                 }});
+}
+
+}  // namespace bowerbird::server

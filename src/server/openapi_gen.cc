@@ -1,0 +1,276 @@
+// Writes the OpenAPI 3.1 document of the API from the descriptor set of the protos (comments included).
+// usage: openapi_gen DESCRIPTOR_SET VERSION OUTPUT.json
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/descriptor.pb.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/json_writer.h"
+#include "bowerbird/v1/http.pb.h"
+
+namespace bowerbird::server {
+namespace {
+
+namespace pb = google::protobuf;
+using base::JsonWriter;
+
+std::string Comment(const pb::SourceLocation& location) {
+  std::string text;
+  for (const char c : location.leading_comments) text.push_back(c == '\n' ? ' ' : c);
+  const auto first = text.find_first_not_of(' ');
+  const auto last = text.find_last_not_of(' ');
+  return first == std::string::npos ? "" : text.substr(first, last - first + 1);
+}
+
+template <typename Descriptor>
+std::string CommentOf(const Descriptor* descriptor) {
+  pb::SourceLocation location;
+  return descriptor->GetSourceLocation(&location) ? Comment(location) : "";
+}
+
+class Generator {
+ public:
+  Generator(const pb::DescriptorPool& pool, std::vector<std::string> files, std::string version)
+      : pool_(pool), files_(std::move(files)), version_(std::move(version)) {}
+
+  std::string Run() {
+    std::string out;
+    JsonWriter json(&out);
+    json.BeginObject().Key("openapi").String("3.1.0");
+    json.Key("info").BeginObject().Key("title").String("Bowerbird").Key("version").String(version_);
+    json.Key("summary").String("Personalization and discovery: events in, feeds out.");
+    json.Key("license")
+        .BeginObject()
+        .Key("name")
+        .String("Apache-2.0")
+        .Key("identifier")
+        .String("Apache-2.0")
+        .EndObject()
+        .EndObject();
+    json.Key("paths").BeginObject();
+    std::map<std::string, std::map<std::string, const pb::MethodDescriptor*>> paths;
+    for (const std::string& file : files_) {
+      const pb::FileDescriptor* descriptor = pool_.FindFileByName(file);
+      for (int s = 0; s < descriptor->service_count(); ++s) {
+        for (int m = 0; m < descriptor->service(s)->method_count(); ++m) {
+          const pb::MethodDescriptor* method = descriptor->service(s)->method(m);
+          const v1::HttpRule rule = method->options().GetExtension(v1::http);
+          std::string verb = rule.method();
+          std::transform(verb.begin(), verb.end(), verb.begin(), ::tolower);
+          paths[rule.path()][verb] = method;
+        }
+      }
+    }
+    for (const auto& [path, methods] : paths) {
+      json.Key(path).BeginObject();
+      for (const auto& [verb, method] : methods) Operation(&json, verb, method);
+      json.EndObject();
+    }
+    json.EndObject();
+    json.Key("components").BeginObject().Key("schemas").BeginObject();
+    Problem(&json);
+    std::set<std::string> done;
+    while (!wanted_.empty()) {
+      const pb::Descriptor* message = *wanted_.begin();
+      wanted_.erase(wanted_.begin());
+      if (done.insert(std::string(message->name())).second) Message(&json, message);
+    }
+    json.EndObject();
+    json.Key("securitySchemes").BeginObject().Key("key").BeginObject();
+    json.Key("type").String("http").Key("scheme").String("bearer").EndObject().EndObject().EndObject();
+    json.EndObject();
+    return out;
+  }
+
+ private:
+  struct ByName {
+    bool operator()(const pb::Descriptor* a, const pb::Descriptor* b) const { return a->full_name() < b->full_name(); }
+  };
+
+  static bool IsAttributes(const pb::FieldDescriptor* field) {
+    return field->is_map() &&
+           field->message_type()->FindFieldByName("value")->type() == pb::FieldDescriptor::TYPE_MESSAGE &&
+           field->message_type()->FindFieldByName("value")->message_type()->name() == "Value";
+  }
+
+  void Reference(JsonWriter* json, const pb::Descriptor* message) {
+    wanted_.insert(message);
+    json->Key("$ref").String("#/components/schemas/" + std::string(message->name()));
+  }
+
+  void Scalar(JsonWriter* json, const pb::FieldDescriptor* field) {
+    switch (field->cpp_type()) {
+      case pb::FieldDescriptor::CPPTYPE_BOOL:
+        json->Key("type").String("boolean");
+        break;
+      case pb::FieldDescriptor::CPPTYPE_DOUBLE:
+      case pb::FieldDescriptor::CPPTYPE_FLOAT:
+        json->Key("type").String("number");
+        break;
+      case pb::FieldDescriptor::CPPTYPE_UINT32:
+        json->Key("type").String("integer").Key("minimum").Int(0).Key("maximum").Int(4294967295);
+        break;
+      case pb::FieldDescriptor::CPPTYPE_UINT64:
+        json->Key("type").String("integer").Key("minimum").Int(0);
+        break;
+      case pb::FieldDescriptor::CPPTYPE_INT32:
+      case pb::FieldDescriptor::CPPTYPE_INT64:
+        json->Key("type").String("integer").Key("format").String("int64");
+        break;
+      case pb::FieldDescriptor::CPPTYPE_MESSAGE:
+        Reference(json, field->message_type());
+        break;
+      default:
+        json->Key("type").String("string");
+    }
+  }
+
+  void FieldSchema(JsonWriter* json, const pb::FieldDescriptor* field) {
+    json->BeginObject();
+    const std::string comment = CommentOf(field);
+    if (!comment.empty()) json->Key("description").String(comment);
+    if (IsAttributes(field)) {
+      json->Key("type").String("object").Key("additionalProperties").BeginObject().Key("type").BeginArray();
+      for (const char* type : {"boolean", "number", "string", "array"}) json->String(type);
+      json->EndArray().Key("items").BeginObject().Key("type").String("string").EndObject().EndObject();
+    } else if (field->is_map()) {
+      json->Key("type").String("object").Key("additionalProperties").BeginObject();
+      Scalar(json, field->message_type()->FindFieldByName("value"));
+      json->EndObject();
+    } else if (field->is_repeated()) {
+      json->Key("type").String("array").Key("items").BeginObject();
+      Scalar(json, field);
+      json->EndObject();
+    } else {
+      Scalar(json, field);
+    }
+    json->EndObject();
+  }
+
+  void Message(JsonWriter* json, const pb::Descriptor* message) {
+    json->Key(message->name()).BeginObject().Key("type").String("object");
+    const std::string comment = CommentOf(message);
+    if (!comment.empty()) json->Key("description").String(comment);
+    json->Key("properties").BeginObject();
+    for (int i = 0; i < message->field_count(); ++i) {
+      // Fields that intake stamps are not part of the API: a client that sends them is refused.
+      if (message->name() == "Event" && message->field(i)->number() >= 32) continue;
+      json->Key(message->field(i)->name());
+      FieldSchema(json, message->field(i));
+    }
+    if (message->name() == "Event") {
+      json->Key("time").BeginObject().Key("type").String("string").Key("format").String("date-time");
+      json->Key("description").String("RFC 3339; instead of event_time_us.").EndObject();
+    }
+    json->EndObject().EndObject();
+  }
+
+  static void Problem(JsonWriter* json) {
+    json->Key("Problem").BeginObject().Key("type").String("object");
+    json->Key("description").String("RFC 9457 problem document.").Key("properties").BeginObject();
+    for (const char* name : {"type", "title", "code", "field", "detail"}) {
+      json->Key(name).BeginObject().Key("type").String("string").EndObject();
+    }
+    json->Key("status").BeginObject().Key("type").String("integer").EndObject().EndObject();
+    json->Key("required")
+        .BeginArray()
+        .String("type")
+        .String("title")
+        .String("status")
+        .String("code")
+        .EndArray()
+        .EndObject();
+  }
+
+  void Operation(JsonWriter* json, const std::string& verb, const pb::MethodDescriptor* method) {
+    const v1::HttpRule rule = method->options().GetExtension(v1::http);
+    json->Key(verb).BeginObject();
+    json->Key("operationId")
+        .String(method->name())
+        .Key("tags")
+        .BeginArray()
+        .String(method->service()->name())
+        .EndArray();
+    const std::string comment = CommentOf(method);
+    if (!comment.empty()) json->Key("summary").String(comment);
+    const pb::Descriptor* input = method->input_type();
+    bool has_parameters = false;
+    for (int i = 0; i < input->field_count(); ++i) {
+      const pb::FieldDescriptor* field = input->field(i);
+      const bool in_path = rule.path().find("{" + std::string(field->name()) + "}") != std::string::npos;
+      if (!in_path) continue;
+      if (!has_parameters) json->Key("parameters").BeginArray();
+      has_parameters = true;
+      json->BeginObject().Key("name").String(field->name()).Key("in").String("path").Key("required").Bool(true);
+      json->Key("schema").BeginObject().Key("type").String("string").Key("minLength").Int(1).Key("maxLength").Int(256);
+      json->EndObject().EndObject();
+    }
+    if (has_parameters) json->EndArray();
+    const bool takes_body = verb == "put" || verb == "patch" || (verb == "post" && !has_parameters);
+    if (takes_body) {
+      const pb::Descriptor* body = rule.body().empty() ? input : input->FindFieldByName(rule.body())->message_type();
+      json->Key("requestBody").BeginObject().Key("required").Bool(true).Key("content").BeginObject();
+      json->Key("application/json").BeginObject().Key("schema").BeginObject();
+      Reference(json, body);
+      json->EndObject().EndObject().EndObject().EndObject();
+    }
+    json->Key("responses").BeginObject().Key("200").BeginObject().Key("description").String("Done.");
+    json->Key("content").BeginObject().Key("application/json").BeginObject().Key("schema").BeginObject();
+    Reference(json, method->output_type());
+    json->EndObject().EndObject().EndObject().EndObject();
+    json->Key("default").BeginObject().Key("description").String("What went wrong, and what would be accepted.");
+    json->Key("content").BeginObject().Key("application/problem+json").BeginObject().Key("schema").BeginObject();
+    json->Key("$ref").String("#/components/schemas/Problem");
+    json->EndObject().EndObject().EndObject().EndObject().EndObject();
+    if (!rule.scope().empty()) {
+      json->Key("security")
+          .BeginArray()
+          .BeginObject()
+          .Key("key")
+          .BeginArray()
+          .String(rule.scope())
+          .EndArray()
+          .EndObject()
+          .EndArray();
+    }
+    json->EndObject();
+  }
+
+  const pb::DescriptorPool& pool_;
+  const std::vector<std::string> files_;
+  const std::string version_;
+  std::set<const pb::Descriptor*, ByName> wanted_;
+};
+
+int Main(int argc, char** argv) {
+  if (argc != 4) {
+    std::cerr << "usage: openapi_gen DESCRIPTOR_SET VERSION OUTPUT\n";
+    return 2;
+  }
+  std::ifstream in(argv[1], std::ios::binary);
+  pb::FileDescriptorSet set;
+  if (!set.ParseFromIstream(&in)) {
+    std::cerr << argv[1] << " is not a descriptor set\n";
+    return 1;
+  }
+  pb::DescriptorPool pool;
+  std::vector<std::string> files;
+  for (const pb::FileDescriptorProto& file : set.file()) {
+    pool.BuildFile(file);
+    files.push_back(file.name());
+  }
+  std::ofstream(argv[3]) << Generator(pool, files, argv[2]).Run();
+  return 0;
+}
+
+}  // namespace
+}  // namespace bowerbird::server
+
+int main(int argc, char** argv) { return bowerbird::server::Main(argc, argv); }

@@ -1,0 +1,257 @@
+#include "server/serve_json.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
+#include <simdjson.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/json_writer.h"
+#include "base/status_macros.h"
+#include "catalog/problem.h"
+#include "collect/item_json.h"
+
+namespace bowerbird::server {
+namespace {
+
+namespace dom = simdjson::dom;
+namespace pb = google::protobuf;
+using base::JsonWriter;
+
+constexpr size_t kDepthMax = 16;
+
+absl::Status Bad(std::string_view code, std::string field, std::string detail) {
+  return catalog::ToStatus({std::string(code), std::move(field), std::move(detail)});
+}
+
+std::string_view Describe(dom::element element) {
+  switch (element.type()) {
+    case dom::element_type::ARRAY:
+      return "a list";
+    case dom::element_type::OBJECT:
+      return "an object";
+    case dom::element_type::STRING:
+      return "a string";
+    case dom::element_type::BOOL:
+      return "a boolean";
+    case dom::element_type::NULL_VALUE:
+      return "null";
+    default:
+      return "a number";
+  }
+}
+
+/// Reads any of the request messages by its descriptor: their fields are scalars, messages and lists of them, and
+/// requests are small, so reflection costs a few microseconds. (Answers, which are large, are written by hand.)
+class MessageReader {
+ public:
+  absl::Status Read(dom::object object, const std::string& path, pb::Message* message) {
+    for (const dom::key_value_pair pair : object) {
+      const std::string name(pair.key);
+      const std::string field_path = path.empty() ? name : path + "." + name;
+      const pb::FieldDescriptor* field = message->GetDescriptor()->FindFieldByName(name);
+      if (field == nullptr) {
+        std::string known;
+        for (int i = 0; i < message->GetDescriptor()->field_count(); ++i) {
+          known += (i == 0 ? "" : ", ") + std::string(message->GetDescriptor()->field(i)->name());
+        }
+        return Bad("unknown_field", field_path, fmt::format("found an unknown field; expected some of {}", known));
+      }
+      const bool set = field->is_repeated() ? message->GetReflection()->FieldSize(*message, field) > 0
+                                            : message->GetReflection()->HasField(*message, field);
+      if (set) return Bad("repeated_field", field_path, "found the field twice; expected it once");
+      if (pair.value.is_null()) continue;
+      if (!field->is_repeated()) {
+        RETURN_IF_ERROR(ReadValue(pair.value, field_path, field, message));
+        continue;
+      }
+      dom::array list;
+      if (pair.value.get(list) != simdjson::SUCCESS) {
+        return Bad("wrong_type", field_path, fmt::format("found {}; expected a list", Describe(pair.value)));
+      }
+      size_t index = 0;
+      for (const dom::element element : list) {
+        RETURN_IF_ERROR(ReadValue(element, fmt::format("{}[{}]", field_path, index++), field, message));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status ReadValue(dom::element value, const std::string& path, const pb::FieldDescriptor* field,
+                         pb::Message* message) {
+    const pb::Reflection* reflection = message->GetReflection();
+    const bool repeated = field->is_repeated();
+    const auto wrong = [&](std::string_view expected) {
+      return Bad("wrong_type", path, fmt::format("found {}; expected {}", Describe(value), expected));
+    };
+    switch (field->cpp_type()) {
+      case pb::FieldDescriptor::CPPTYPE_STRING: {
+        std::string_view text;
+        if (value.get(text) != simdjson::SUCCESS) return wrong("a string");
+        repeated ? reflection->AddString(message, field, std::string(text))
+                 : reflection->SetString(message, field, std::string(text));
+        return absl::OkStatus();
+      }
+      case pb::FieldDescriptor::CPPTYPE_BOOL: {
+        bool flag = false;
+        if (value.get(flag) != simdjson::SUCCESS) return wrong("true or false");
+        reflection->SetBool(message, field, flag);
+        return absl::OkStatus();
+      }
+      case pb::FieldDescriptor::CPPTYPE_UINT32: {
+        uint64_t number = 0;
+        double decimal = 0;
+        if (value.get(number) != simdjson::SUCCESS) {
+          if (value.get(decimal) != simdjson::SUCCESS) return wrong("a whole number");
+          if (decimal < 0 || decimal != std::floor(decimal) || decimal > std::numeric_limits<uint32_t>::max()) {
+            return Bad("out_of_range", path,
+                       fmt::format("found {}; expected a whole number from 0 to 4294967295", decimal));
+          }
+          number = static_cast<uint64_t>(decimal);
+        }
+        if (number > std::numeric_limits<uint32_t>::max()) {
+          return Bad("out_of_range", path,
+                     fmt::format("found {}; expected a whole number from 0 to 4294967295", number));
+        }
+        reflection->SetUInt32(message, field, static_cast<uint32_t>(number));
+        return absl::OkStatus();
+      }
+      case pb::FieldDescriptor::CPPTYPE_DOUBLE: {
+        double number = 0;
+        if (value.get(number) != simdjson::SUCCESS) return wrong("a number");
+        reflection->SetDouble(message, field, number);
+        return absl::OkStatus();
+      }
+      case pb::FieldDescriptor::CPPTYPE_MESSAGE: {
+        dom::object object;
+        if (value.get(object) != simdjson::SUCCESS) return wrong("an object");
+        return Read(object, path,
+                    repeated ? reflection->AddMessage(message, field) : reflection->MutableMessage(message, field));
+      }
+      default:
+        return absl::InternalError(fmt::format("{}: a field of this type is not read", path));
+    }
+  }
+};
+
+absl::Status Parse(std::string_view json, pb::Message* message) {
+  thread_local dom::parser parser;
+  const size_t capacity = std::max<size_t>(json.size(), 64 * 1024);
+  if ((parser.capacity() < json.size() || parser.max_depth() != kDepthMax) &&
+      parser.allocate(capacity, kDepthMax) != simdjson::SUCCESS) {
+    return absl::ResourceExhaustedError("no memory to read the body");
+  }
+  dom::element root;
+  if (const auto error = parser.parse(json.data(), json.size()).get(root); error != simdjson::SUCCESS) {
+    return Bad("malformed_json", "", fmt::format("the body is not JSON: {}", simdjson::error_message(error)));
+  }
+  dom::object object;
+  if (root.get(object) != simdjson::SUCCESS)
+    return Bad("wrong_type", "", fmt::format("found {}; expected an object", Describe(root)));
+  return MessageReader().Read(object, "", message);
+}
+
+void WriteItems(const std::vector<serve::AnswerItem>& items, JsonWriter* json) {
+  json->Key("items").BeginArray();
+  for (const serve::AnswerItem& item : items) {
+    json->BeginObject().Key("id").String(item.id).Key("score").Float(item.score).Key("position").Uint(item.position);
+    if (item.item.has_value()) {
+      json->Key("item");
+      collect::WriteItem(*item.item, json);
+    }
+    if (item.explanation.has_value()) {
+      const serve::AnswerExplanation& why = *item.explanation;
+      json->Key("explanation").BeginObject().Key("sources").BeginArray();
+      for (const serve::AnswerSource& source : why.sources) {
+        json->BeginObject()
+            .Key("generator")
+            .String(source.generator)
+            .Key("score")
+            .Float(source.score)
+            .Key("rank")
+            .Uint(source.rank);
+        if (!source.because.empty()) json->Key("because").String(source.because);
+        json->EndObject();
+      }
+      json->EndArray().Key("features").BeginArray();
+      for (const serve::AnswerFeature& feature : why.features) {
+        json->BeginObject().Key("name").String(feature.name).Key("value").Float(feature.value).EndObject();
+      }
+      json->EndArray()
+          .Key("rank_score")
+          .Float(why.rank_score)
+          .Key("final_score")
+          .Float(why.final_score)
+          .Key("rules")
+          .BeginArray();
+      for (const std::string& rule : why.rules) json->String(rule);
+      json->EndArray().Key("reason").String(why.reason).EndObject();
+    }
+    json->EndObject();
+  }
+  json->EndArray();
+}
+
+}  // namespace
+
+absl::StatusOr<v1::RecommendRequest> ParseRecommend(std::string_view json) {
+  v1::RecommendRequest request;
+  RETURN_IF_ERROR(Parse(json, &request));
+  return request;
+}
+
+absl::StatusOr<v1::RankRequest> ParseRank(std::string_view json) {
+  v1::RankRequest request;
+  RETURN_IF_ERROR(Parse(json, &request));
+  return request;
+}
+
+void WriteAnswer(const serve::Answer& answer, std::string* out) {
+  JsonWriter json(out);
+  json.BeginObject().Key("request_id").String(answer.request_id);
+  WriteItems(answer.items, &json);
+  json.Key("next_cursor").String(answer.next_cursor).Key("snapshot").String(answer.snapshot);
+  json.Key("config_version").String(answer.config_version).Key("degraded").BeginArray();
+  for (const std::string& name : answer.degraded) json.String(name);
+  json.EndArray().Key("explored").Bool(answer.explored).EndObject();
+}
+
+void WriteRankAnswer(const serve::RankAnswer& answer, std::string* out) {
+  JsonWriter json(out);
+  json.BeginObject().Key("request_id").String(answer.request_id);
+  WriteItems(answer.items, &json);
+  json.Key("left_out").BeginArray();
+  for (const std::string& id : answer.left_out) json.String(id);
+  json.EndArray().EndObject();
+}
+
+void WriteProfile(const v1::ProfileResponse& profile, std::string* out) {
+  JsonWriter json(out);
+  json.BeginObject().Key("id").String(profile.id()).Key("events").Uint(profile.events());
+  json.Key("first_time_us").Int(profile.first_time_us()).Key("last_time_us").Int(profile.last_time_us());
+  json.Key("interests").BeginArray();
+  for (const v1::Interest& interest : profile.interests()) {
+    json.BeginObject().Key("category").String(interest.category()).Key("weight").Double(interest.weight());
+    json.Key("share").Double(interest.share()).EndObject();
+  }
+  json.EndArray().Key("sequence").BeginArray();
+  for (const v1::ProfileAction& action : profile.sequence()) {
+    json.BeginObject().Key("type").String(action.type()).Key("item").String(action.item());
+    json.Key("time_us").Int(action.time_us()).Key("surface").String(action.surface()).EndObject();
+  }
+  json.EndArray().Key("hidden").BeginArray();
+  for (const std::string& item : profile.hidden()) json.String(item);
+  json.EndArray().Key("collections").BeginArray();
+  for (const v1::CollectionSummary& collection : profile.collections()) {
+    json.BeginObject().Key("name").String(collection.name()).Key("items").Uint(collection.items()).EndObject();
+  }
+  json.EndArray().Key("embedding").BeginArray();
+  for (const float x : profile.embedding()) json.Float(x);
+  json.EndArray().Key("embedding_version").String(profile.embedding_version()).EndObject();
+}
+
+}  // namespace bowerbird::server

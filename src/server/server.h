@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "app/app.h"
+#include "config/config.h"
+#include "server/api.h"
+#include "server/http_server.h"
+#include "server/keys.h"
+#include "server/metrics.h"
+
+namespace bowerbird::server {
+
+/// One process over one folder: an App, its API, and the HTTP server that brings requests to it, by TCP and by
+/// DIR/bowerbird.sock.
+///
+/// Threads  Start, Drain and the destructor from one thread.
+class Server {
+ public:
+  struct Options {
+    std::string dir;
+    std::string app = "default";
+    config::ServerConfig config;
+    /// Adds routes of the caller before the first request; may be empty.
+    std::function<void(Api&)> routes;
+  };
+  /// Unavailable: another process owns the folder, or the address is taken. InvalidArgument: the config, all problems.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const Options& options);
+  ~Server();
+
+  uint16_t port() const { return http_->port(); }
+  app::App& app() { return *app_; }
+  Api& api() { return *api_; }
+  /// /readyz turns to 503, requests in flight finish, state is flushed. Idempotent.
+  void Drain();
+  /// Returns after SIGTERM or SIGINT.
+  static void WaitForSignal();
+
+ private:
+  explicit Server(Options options) : options_(std::move(options)) {}
+  absl::Status Init();
+
+  const Options options_;
+  Metrics metrics_;
+  std::unique_ptr<Keys> keys_;
+  std::unique_ptr<app::App> app_;
+  std::unique_ptr<Api> api_;
+  std::unique_ptr<HttpServer> http_;
+  bool drained_ = false;
+};
+
+/// DIR/server.toml, or the defaults where it is absent. InvalidArgument with every problem.
+absl::StatusOr<config::ServerConfig> LoadServerConfig(const std::string& dir);
+
+}  // namespace bowerbird::server
