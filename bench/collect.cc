@@ -1,0 +1,130 @@
+// How many events a second are taken in over HTTP, durable when answered? JSON batches of 100, fsynced, validated and
+// stamped, the load generator on the same cores, the fold into state running beside. usage: bench_collect [--seconds N]
+// [--connections N] [--batch N] [--json]
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "base/json_writer.h"
+#include "base/rng.h"
+#include "bench/load.h"
+#include "server/server.h"
+#include "server/structured_log.h"
+
+namespace {
+
+using namespace bowerbird;
+
+constexpr uint32_t kUsers = 100'000;
+constexpr uint32_t kItems = 41'000;
+
+/// About 250 bytes an event, as a web client would send it.
+std::string Batch(uint32_t connection, uint64_t i, uint32_t events, int64_t now_us, base::Rng* rng) {
+  std::string body = "{\"events\":[";
+  for (uint32_t e = 0; e < events; ++e) {
+    const uint64_t user = rng->Below(kUsers), item = rng->Below(kItems);
+    fmt::format_to(
+        std::back_inserter(body),
+        R"({}{{"type":"{}","user":"user-{:08}","item":"item-{:06}","client_id":"c{:02}-{:010}-{:03}-5f1c","event_time_us":{},)"
+        R"("surface":"home","request_id":"r-{:016x}{:016x}","position":{},"dwell_ms":{}}})",
+        e == 0 ? "" : ",", e % 4 == 0 ? "click" : "impression", user, item, connection, i, e, now_us + e, user * 7919,
+        item * 104729, e % 25 + 1, 500 + e);
+  }
+  return body + "]}";
+}
+
+int Number(int argc, char** argv, std::string_view name, int fallback) {
+  for (int i = 1; i + 1 < argc; ++i) {
+    if (argv[i] == name) return std::atoi(argv[i + 1]);
+  }
+  return fallback;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int seconds = Number(argc, argv, "--seconds", 10);
+  const auto connections = static_cast<uint32_t>(Number(argc, argv, "--connections", 8));
+  const auto batch = static_cast<uint32_t>(Number(argc, argv, "--batch", 100));
+  std::string dir = (std::filesystem::temp_directory_path() / "bowerbird-bench-XXXXXX").string();
+  if (mkdtemp(dir.data()) == nullptr) return 1;
+  server::SetLogLevel("error");
+  server::Server::Options options;
+  options.dir = dir;
+  options.config.port = 0;
+  options.config.log_level = "error";
+  std::string body;
+  {
+    if (const auto made = app::App::InitFolder(dir, "default", config::StarterText()); !made.ok()) return 1;
+    auto started = server::Server::Start(options);
+    if (!started.ok()) {
+      std::fprintf(stderr, "%s\n", std::string(started.status().message()).c_str());
+      return 1;
+    }
+    server::Server& server = **started;
+    // The catalog first, so that stamping looks items up as it would in life.
+    for (uint32_t i = 0; i < kItems;) {
+      std::string items = "{\"upsert\":[";
+      for (uint32_t k = 0; k < 1000 && i < kItems; ++k, ++i) {
+        fmt::format_to(std::back_inserter(items), R"({}{{"id":"item-{:06}","title":"Item {}","categories":["c{}"]}})",
+                       k == 0 ? "" : ",", i, i, i % 50);
+      }
+      auto client = server::HttpClient::Connect(fmt::format("127.0.0.1:{}", server.port()), 30'000'000);
+      if (!client.ok() || client->Call("POST", "/v1/items:batch", items + "]}")->status != 200) return 1;
+    }
+    // Bodies are made before the clock runs: the generator shares the cores.
+    constexpr uint32_t kBodies = 64;
+    const int64_t now_us = base::SystemClock::Get().NowUs();
+    std::vector<std::vector<std::string>> bodies(connections);
+    base::Rng rng(1);
+    for (uint32_t c = 0; c < connections; ++c) {
+      for (uint32_t i = 0; i < kBodies; ++i) bodies[c].push_back(Batch(c, i, batch, now_us, &rng));
+    }
+    // A body that is sent again gets new client ids in place: "c00-0000000000-" holds the round.
+    const auto body_of = [&](uint32_t c, uint64_t i) {
+      std::string& text = bodies[c][i % kBodies];
+      const std::string round = fmt::format("{:010}", i);
+      for (size_t at = text.find("\"client_id\":\"c"); at != std::string::npos;
+           at = text.find("\"client_id\":\"c", at + 1)) {
+        text.replace(at + 17, 10, round);
+      }
+      return text;
+    };
+    bench::RunLoad(server.port(), "/v1/events", connections, 1.0, body_of);
+    const bench::LoadReport report = bench::RunLoad(server.port(), "/v1/events", connections, seconds,
+                                                    [&](uint32_t c, uint64_t i) { return body_of(c, i + 1'000'000); });
+    const state::State::Counters state = server.app().state().counters();
+    const log::RocksLog::Counters log = server.app().log().counters();
+    base::JsonWriter json(&body);
+    json.BeginObject()
+        .Key("events_per_second")
+        .Double(static_cast<double>((report.requests - report.errors) * batch) / report.seconds);
+    json.Key("batch")
+        .Uint(batch)
+        .Key("connections")
+        .Uint(connections)
+        .Key("seconds")
+        .Double(report.seconds)
+        .Key("errors")
+        .Uint(report.errors);
+    json.Key("bytes_per_event").Uint(bodies[0][0].size() / batch);
+    json.Key("p50_ms").Double(report.PercentileMs(0.5)).Key("p99_ms").Double(report.PercentileMs(0.99));
+    json.Key("events_per_fsync")
+        .Double(log.groups == 0 ? 0 : static_cast<double>(log.records) / static_cast<double>(log.groups));
+    json.Key("folded")
+        .Uint(state.folded)
+        .Key("lag_records_at_end")
+        .Uint(state.lag_records)
+        .Key("lag_s_at_end")
+        .Double(static_cast<double>(state.lag_us) * 1e-6);
+    json.EndObject();
+    server.Drain();
+  }
+  std::filesystem::remove_all(dir);
+  std::printf("%s\n", body.c_str());
+  return 0;
+}
