@@ -277,7 +277,7 @@ TEST(SurfaceTest, WeightsScaleGenerators) {
 TEST(ExplainTest, SaysWhy) {
   RequestForTest shop({.items = 200, .config = Home("")});
   shop.user = shop.catalog.User({{"save", 104}});
-  shop.catalog.table->tops["trending"] = {{shop.catalog.Key(31), 5}};
+  shop.catalog.table->tops["trending"] = {{shop.catalog.Key(31), 50}};
   const Answer answer = shop.Ask("surface: 'home' n: 150 explain: true fields: 'title' fields: 'price'");
   std::set<std::string> reasons;
   for (const AnswerItem& item : answer.items) {

@@ -1,0 +1,14 @@
+# The library headers that most files include, compiled once (BOWERBIRD_PRECOMPILE). Only headers that change with a library's version:
+# none of ours, and nothing that few files need.
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/precompiled.cc CONTENT "// Holds the precompiled headers.\n")
+add_library(bowerbird_precompiled STATIC ${CMAKE_BINARY_DIR}/precompiled.cc)
+target_link_libraries(bowerbird_precompiled PUBLIC bowerbird_options absl::flat_hash_map absl::statusor absl::synchronization fmt::fmt protobuf::libprotobuf)
+target_compile_options(bowerbird_precompiled PRIVATE -fpch-preprocess)
+target_precompile_headers(bowerbird_precompiled PRIVATE
+  <algorithm> <array> <atomic> <bit> <cmath> <cstdint> <filesystem> <functional> <map> <memory> <mutex> <numeric> <optional> <span> <string>
+  <string_view> <thread> <utility> <variant> <vector>
+  <fmt/format.h>
+  <absl/container/flat_hash_map.h> <absl/container/flat_hash_set.h> <absl/status/statusor.h> <absl/synchronization/mutex.h>
+  <google/protobuf/arena.h> <google/protobuf/extension_set.h> <google/protobuf/generated_message_reflection.h>
+  <google/protobuf/generated_message_util.h> <google/protobuf/map.h> <google/protobuf/map_entry.h> <google/protobuf/map_field_inl.h>
+  <google/protobuf/message.h> <google/protobuf/repeated_field.h> <google/protobuf/unknown_field_set.h>)
