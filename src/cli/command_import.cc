@@ -133,6 +133,7 @@ void PrintReport(const std::string& what, const ingest::ImportReport& report, co
   std::printf("%s: %s rows, %s accepted, %s rejected", what.c_str(), Thousands(report.rows).c_str(),
               Thousands(report.accepted).c_str(), Thousands(report.rejected).c_str());
   if (report.skipped > 0) std::printf(", %s done by an earlier run", Thousands(report.skipped).c_str());
+  if (report.changed) std::printf(", read from the start: the file is another one than an earlier run took");
   if (report.seconds > 0) std::printf("; %.1f s", report.seconds);
   std::printf("\n");
   if (report.rejected > 0) std::printf("  rejected rows, with line and reason: %s\n", rejects_path.c_str());
@@ -197,7 +198,7 @@ absl::Status Import(const ImportOptions& options) {
   mapping.list_separator = options.list_separator;
   const std::string name = fs::absolute(options.path).string();
   const std::string id = base::HexEncode(std::to_string(base::Hash64(name + options.kind))).substr(0, 16);
-  mapping.client_id_prefix = id + ":";
+  mapping.client_id_seed = id;
   ingest::ImportOptions import;
   import.name = name;
   import.checkpoint_path = checkpoints + "/" + id;

@@ -11,13 +11,15 @@ namespace {
 
 class CsvSource final : public RowSource {
  public:
-  CsvSource(LineReader reader, std::string separator) : reader_(std::move(reader)), separator_(std::move(separator)) {}
+  CsvSource(std::string path, LineReader reader, std::string separator, std::vector<std::string> given)
+      : path_(std::move(path)),
+        reader_(std::move(reader)),
+        separator_(std::move(separator)),
+        given_(std::move(given)) {}
 
-  absl::Status ReadHeader(std::vector<std::string> given) {
-    if (!given.empty()) {
-      columns_ = std::move(given);
-      return absl::OkStatus();
-    }
+  absl::Status ReadHeader() {
+    columns_ = given_;
+    if (!given_.empty()) return absl::OkStatus();
     Row header;
     ASSIGN_OR_RETURN(const bool any, ReadRecord(&header));
     if (!any || !header.error.empty()) {
@@ -43,6 +45,11 @@ class CsvSource final : public RowSource {
       }
       return true;
     }
+  }
+
+  absl::Status Rewind() override {
+    ASSIGN_OR_RETURN(reader_, LineReader::Open(path_));
+    return ReadHeader();
   }
 
   double progress() const override {
@@ -113,8 +120,10 @@ class CsvSource final : public RowSource {
   }
 
   static constexpr size_t kRecordBytesMax = 1u << 20;
+  const std::string path_;
   LineReader reader_;
   const std::string separator_;
+  const std::vector<std::string> given_;
   std::vector<std::string> columns_;
 };
 
@@ -123,8 +132,9 @@ class CsvSource final : public RowSource {
 absl::StatusOr<std::unique_ptr<RowSource>> OpenCsv(const std::string& path, std::string_view separator,
                                                    std::vector<std::string> columns_without_header) {
   ASSIGN_OR_RETURN(LineReader reader, LineReader::Open(path));
-  auto source = std::make_unique<CsvSource>(std::move(reader), std::string(separator));
-  RETURN_IF_ERROR(source->ReadHeader(std::move(columns_without_header)));
+  auto source =
+      std::make_unique<CsvSource>(path, std::move(reader), std::string(separator), std::move(columns_without_header));
+  RETURN_IF_ERROR(source->ReadHeader());
   return std::unique_ptr<RowSource>(std::move(source));
 }
 

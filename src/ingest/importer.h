@@ -30,7 +30,7 @@ class Sink {
 
 struct ImportOptions {
   std::string name;             ///< names the input: its checkpoint is found by it
-  std::string checkpoint_path;  ///< rows done, so that a stopped import goes on there; empty: none
+  std::string checkpoint_path;  ///< rows done and their hash, so that a stopped import goes on there; empty: none
   std::string rejects_path;     ///< "LINE<tab>REASON<tab>ROW" for every refused row; made when the first one comes
   uint32_t batch_rows = 1000;
   /// Share done (0 to 1), rows so far; called a few times a second.
@@ -40,13 +40,16 @@ struct ImportOptions {
 struct ImportReport {
   uint64_t rows = 0, accepted = 0, rejected = 0;
   uint64_t skipped = 0;  ///< done by an earlier run
+  /// There was an earlier run, but what it took is not how the input begins now: it was read from its first row.
+  bool changed = false;
   double seconds = 0;
 };
 
 /// Sends every row of `source`. A row that is refused, by the mapping or by the API, goes to the file of rejects and
 /// stops nothing. Rows of a batch whose acknowledgement was lost are sent again by the next run with the same client
-/// ids, and count once. Errors: the sink's own (nothing is lost: the checkpoint stands at the last acknowledged batch),
-/// a file that breaks off.
+/// ids, and count once. Rows that an earlier run took are passed over if the input still begins with them: one that
+/// grew goes on at its new rows, one that was replaced begins anew. Errors: the sink's own (nothing is lost: the
+/// checkpoint stands at the last acknowledged batch), a file that breaks off.
 absl::StatusOr<ImportReport> Import(RowSource& source, const Mapping& mapping, Sink& sink,
                                     const ImportOptions& options);
 

@@ -12,7 +12,7 @@ namespace bowerbird::ingest {
 namespace {
 
 namespace dom = simdjson::dom;
-constexpr size_t kRowsForColumns = 1000;
+constexpr size_t kRowsForColumns = 100'000;
 
 std::string ScalarText(dom::element element) {
   if (element.is_string()) return std::string(std::string_view(element));
@@ -21,7 +21,7 @@ std::string ScalarText(dom::element element) {
 
 class JsonLinesSource final : public RowSource {
  public:
-  explicit JsonLinesSource(LineReader reader) : reader_(std::move(reader)) {}
+  JsonLinesSource(std::string path, LineReader reader) : path_(std::move(path)), reader_(std::move(reader)) {}
 
   /// Learns the columns from the file's start, on a reader of its own.
   absl::Status ReadColumns(LineReader sample) {
@@ -59,6 +59,11 @@ class JsonLinesSource final : public RowSource {
       Fill(object, "", row);
     }
     return true;
+  }
+
+  absl::Status Rewind() override {
+    ASSIGN_OR_RETURN(reader_, LineReader::Open(path_));
+    return absl::OkStatus();
   }
 
   double progress() const override {
@@ -105,6 +110,7 @@ class JsonLinesSource final : public RowSource {
     }
   }
 
+  const std::string path_;
   LineReader reader_;
   dom::parser parser_;
   std::vector<std::string> columns_;
@@ -116,7 +122,7 @@ class JsonLinesSource final : public RowSource {
 absl::StatusOr<std::unique_ptr<RowSource>> OpenJsonLines(const std::string& path) {
   ASSIGN_OR_RETURN(LineReader reader, LineReader::Open(path));
   ASSIGN_OR_RETURN(LineReader sample, LineReader::Open(path));
-  auto source = std::make_unique<JsonLinesSource>(std::move(reader));
+  auto source = std::make_unique<JsonLinesSource>(path, std::move(reader));
   RETURN_IF_ERROR(source->ReadColumns(std::move(sample)));
   return std::unique_ptr<RowSource>(std::move(source));
 }

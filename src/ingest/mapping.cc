@@ -8,6 +8,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
+#include "base/hash.h"
 #include "base/json_writer.h"
 #include "base/status_macros.h"
 #include "base/time_text.h"
@@ -233,6 +234,11 @@ absl::StatusOr<Mapping> MakeMapping(Kind kind, const std::vector<std::string>& c
   return mapping;
 }
 
+std::string MadeClientId(const Mapping& mapping, const Row& row) {
+  const uint64_t hash = base::CombineHash(base::Hash64(mapping.client_id_seed), base::Hash64(row.raw));
+  return fmt::format("{:016x}:{}", hash, row.line);
+}
+
 absl::Status RowToJson(const Row& row, const std::vector<std::string>& columns, const Mapping& mapping,
                        std::string* out) {
   if (!row.error.empty()) return absl::InvalidArgumentError(row.error);
@@ -255,8 +261,7 @@ absl::Status RowToJson(const Row& row, const std::vector<std::string>& columns, 
   });
   if (mapping.kind == Kind::kEvents) {
     if (!mapping.event_type.empty()) json.Key("type").String(mapping.event_type);
-    if (!has_client_id && !mapping.client_id_prefix.empty())
-      json.Key("client_id").String(fmt::format("{}{}", mapping.client_id_prefix, row.line));
+    if (!has_client_id && !mapping.client_id_seed.empty()) json.Key("client_id").String(MadeClientId(mapping, row));
   }
   bool any_attribute = false;
   each(true, [&](const std::string& name, const Mapping::Column& column, const Row::Cell& cell) {

@@ -24,8 +24,7 @@ struct Mapping {
   std::vector<Column> columns;       ///< one a column of the source
   std::string event_type;            ///< of every event, where no column gives it
   std::string list_separator = "|";  ///< splits one text into categories or a set of strings
-  std::string client_id_prefix;  ///< events without a client id get this + the row's line, so that a repeated import
-                                 ///< counts once
+  std::string client_id_seed;        ///< names the input: events without a client id get MadeClientId(); empty: none
 };
 
 /// Fields that a mapping may name, by kind.
@@ -37,6 +36,10 @@ const std::vector<std::string_view>& MappableFields(Kind kind);
 /// type) has no column.
 absl::StatusOr<Mapping> MakeMapping(Kind kind, const std::vector<std::string>& columns, std::string_view text,
                                     const base::StringMap<expression::Type>& types, std::string_view event_type);
+
+/// The client id of an event that has none: the same for the same row (input, line and text), so that a repeated import
+/// counts once, and another for any other row, so that a replaced file is no repetition.
+std::string MadeClientId(const Mapping& mapping, const Row& row);
 
 /// Appends the row as one JSON object of our API. InvalidArgument names the column, what was found and what is
 /// expected; `out` is as before then.

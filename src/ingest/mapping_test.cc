@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "ingest/starter.h"
 
 namespace bowerbird::ingest {
@@ -25,12 +27,31 @@ Row MakeRow(std::vector<std::string> texts) {
 TEST(MappingTest, GuessesCommonSpellingsAndWritesAnEvent) {
   const std::vector<std::string> columns{"userId", "movieId", "rating", "timestamp"};
   Mapping mapping = *MakeMapping(Kind::kEvents, columns, "", {}, "rating");
-  mapping.client_id_prefix = "f:";
+  mapping.client_id_seed = "f";
   std::string out;
-  ASSERT_TRUE(RowToJson(MakeRow({"1", "31", "2.5", "1260759144"}), columns, mapping, &out).ok());
-  EXPECT_EQ(
-      out,
-      R"({"user":"1","item":"31","value":2.5,"event_time_us":1260759144000000,"type":"rating","client_id":"f:7"})");
+  const Row row = MakeRow({"1", "31", "2.5", "1260759144"});
+  ASSERT_TRUE(RowToJson(row, columns, mapping, &out).ok());
+  EXPECT_EQ(out,
+            R"({"user":"1","item":"31","value":2.5,"event_time_us":1260759144000000,"type":"rating","client_id":")" +
+                MadeClientId(mapping, row) + "\"}");
+}
+
+TEST(MappingTest, AMadeClientIdFollowsInputLineAndText) {
+  Mapping mapping;
+  mapping.client_id_seed = "a";
+  Row row;
+  row.line = 7;
+  row.raw = "u,i";
+  const std::string id = MadeClientId(mapping, row);
+  EXPECT_EQ(MadeClientId(mapping, row), id);
+  Row other = row;
+  other.line = 8;
+  EXPECT_NE(MadeClientId(mapping, other), id);
+  other = row;
+  other.raw = "u,j";
+  EXPECT_NE(MadeClientId(mapping, other), id);
+  mapping.client_id_seed = "b";
+  EXPECT_NE(MadeClientId(mapping, row), id);
 }
 
 TEST(MappingTest, AnExplicitMappingWinsAndDeclaredColumnsBecomeAttributes) {
@@ -76,6 +97,26 @@ INSTANTIATE_TEST_SUITE_P(All, TimeTest,
                                          TimeCase{"1970-01-01 00:00:01", 1'000'000},
                                          TimeCase{"1970-01-02", 86'400'000'000},
                                          TimeCase{"1970-01-01T00:00:00.5+00:00", 500'000}));
+
+TEST(StarterTest, DeclaresOnlyWhatAConfigTakes) {
+  const std::string path = testing::TempDir() + "/starter_columns.csv";
+  std::ofstream(path) << "id,updated,now,2nd,a b,colour,year\n1,2026-01-01,x,x,x,red,1999\n";
+  const auto items = Infer(Kind::kItems, **OpenCsv(path, ","), "", "", 10);
+  ASSERT_TRUE(items.ok()) << items.status();
+  EXPECT_EQ(items->item_attributes.size(), 2u);
+  EXPECT_EQ(items->item_attributes.at("colour"), expression::Type::kString);
+  EXPECT_EQ(items->item_attributes.at("year"), expression::Type::kNumber);
+  {
+    std::ofstream out(path);
+    out << "user,item,type\nu,i,add-to-cart\nu,i,with space\n";
+    for (int i = 0; i < 1000; ++i) out << "u,i,t" << i << "\n";
+  }
+  const auto events = Infer(Kind::kEvents, **OpenCsv(path, ","), "", "", 10'000);
+  ASSERT_TRUE(events.ok()) << events.status();
+  EXPECT_TRUE(events->event_types.contains("add-to-cart"));
+  EXPECT_FALSE(events->event_types.contains("with space"));
+  EXPECT_EQ(events->event_types.size(), 200u);  // a config takes 240
+}
 
 TEST(StarterTest, InfersTypesAndAddsWhatTheStarterLacks) {
   Declarations declarations;

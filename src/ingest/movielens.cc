@@ -68,6 +68,8 @@ class FilmSource final : public RowSource {
   const std::vector<std::string>& columns() const override { return columns_; }
   double progress() const override { return films_->progress(); }
 
+  absl::Status Rewind() override { return films_->Rewind(); }
+
   absl::StatusOr<bool> Next(Row* row) override {
     ASSIGN_OR_RETURN(const bool any, films_->Next(row));
     if (!any || !row->error.empty()) return any;
@@ -135,7 +137,7 @@ absl::StatusOr<MovieLensReport> ImportMovieLens(
 
   ASSIGN_OR_RETURN(auto ratings, OpenTable(ratings_path, {"userId", "movieId", "rating", "timestamp"}));
   ASSIGN_OR_RETURN(Mapping rating_mapping, MakeMapping(Kind::kEvents, ratings->columns(), "", {}, "rating"));
-  rating_mapping.client_id_prefix = "movielens:";
+  rating_mapping.client_id_seed = "movielens";
   ASSIGN_OR_RETURN(report.ratings, Import(*ratings, rating_mapping, sink, options(ratings_path, "ratings")));
   return report;
 }

@@ -28,6 +28,7 @@ class ParquetSource final : public RowSource {
     auto batches = reader_->GetRecordBatchReader();
     if (!batches.ok()) return FromArrow(batches.status(), path_);
     batches_ = *std::move(batches);
+    columns_.clear();
     for (const auto& field : batches_->schema()->fields()) columns_.push_back(field->name());
     total_ = static_cast<uint64_t>(std::max<int64_t>(1, reader_->parquet_reader()->metadata()->num_rows()));
     return absl::OkStatus();
@@ -55,6 +56,13 @@ class ParquetSource final : public RowSource {
     return true;
   }
 
+  absl::Status Rewind() override {
+    batch_ = nullptr;
+    position_ = 0;
+    rows_ = 0;
+    return Open();
+  }
+
   double progress() const override { return static_cast<double>(rows_) / static_cast<double>(total_); }
 
  private:
@@ -72,7 +80,12 @@ class ParquetSource final : public RowSource {
                                    : type.unit() == arrow::TimeUnit::MILLI ? 1'000
                                    : type.unit() == arrow::TimeUnit::MICRO ? 1'000'000
                                                                            : 1'000'000'000;
-        return fmt::format("{}.{:06}", value / per_second, value % per_second * 1'000'000 / per_second);
+        const int64_t in_second = (value % per_second + per_second) % per_second;
+        const int64_t seconds = (value - in_second) / per_second;
+        const int64_t micros = in_second * 1'000'000 / per_second;
+        // Before 1970 the fraction counts from the second below: -1 and .5 are -0.5 together.
+        if (seconds >= 0 || micros == 0) return fmt::format("{}.{:06}", seconds, micros);
+        return fmt::format("-{}.{:06}", -seconds - 1, 1'000'000 - micros);
       }
       case arrow::Type::DICTIONARY: {
         const auto& dictionary = static_cast<const arrow::DictionaryArray&>(array);
@@ -88,14 +101,18 @@ class ParquetSource final : public RowSource {
   static void Read(const arrow::Array& array, int64_t i, Row::Cell* cell) {
     if (array.IsNull(i)) return;
     cell->present = true;
-    if (array.type_id() == arrow::Type::LIST) {
-      const auto& list = static_cast<const arrow::ListArray&>(array);
-      cell->is_list = true;
-      for (int64_t v = list.value_offset(i); v < list.value_offset(i + 1); ++v)
-        cell->list.push_back(Text(*list.values(), v));
-      return;
-    }
+    if (array.type_id() == arrow::Type::LIST) return ReadList(static_cast<const arrow::ListArray&>(array), i, cell);
+    if (array.type_id() == arrow::Type::LARGE_LIST)
+      return ReadList(static_cast<const arrow::LargeListArray&>(array), i, cell);
     cell->text = Text(array, i);
+  }
+
+  template <typename List>
+  static void ReadList(const List& list, int64_t i, Row::Cell* cell) {
+    cell->is_list = true;
+    for (int64_t v = list.value_offset(i); v < list.value_offset(i + 1); ++v) {
+      if (!list.values()->IsNull(v)) cell->list.push_back(Text(*list.values(), v));
+    }
   }
 
   const std::string path_;

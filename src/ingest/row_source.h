@@ -34,6 +34,8 @@ class RowSource {
   virtual const std::vector<std::string>& columns() const = 0;
   /// False at the end.
   virtual absl::StatusOr<bool> Next(Row* row) = 0;
+  /// Begins again: the next row is the first one.
+  virtual absl::Status Rewind() = 0;
   /// Share of the file read, 0 to 1.
   virtual double progress() const = 0;
 };
@@ -42,7 +44,8 @@ class RowSource {
 /// columns are given.
 absl::StatusOr<std::unique_ptr<RowSource>> OpenCsv(const std::string& path, std::string_view separator,
                                                    std::vector<std::string> columns_without_header = {});
-/// One JSON object a line. Columns are the keys of the first thousand objects; nested objects are columns "a.b".
+/// One JSON object a line. Columns are the keys of the first hundred thousand objects; nested objects are columns
+/// "a.b".
 absl::StatusOr<std::unique_ptr<RowSource>> OpenJsonLines(const std::string& path);
 absl::StatusOr<std::unique_ptr<RowSource>> OpenParquet(const std::string& path);
 

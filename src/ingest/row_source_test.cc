@@ -44,6 +44,9 @@ TEST(CsvTest, ReadsQuotesNewlinesInQuotesAndBlankLines) {
   EXPECT_EQ(rows[0].line, 2u);
   EXPECT_EQ(rows[1].line, 5u);
   EXPECT_FALSE(rows[1].cells[1].present);
+  ASSERT_TRUE(source->Rewind().ok());
+  EXPECT_EQ(All(*source).size(), 2u);
+  EXPECT_THAT(source->columns(), ElementsAre("user", "title"));
 }
 
 TEST(CsvTest, ABadRowIsReportedAndTheNextOneRead) {
@@ -97,6 +100,8 @@ TEST(JsonLinesTest, FlattensOneLevelAndReportsBadLines) {
   EXPECT_EQ(rows[0].cells[1].text, "1.5");
   EXPECT_THAT(rows[1].error, HasSubstr("not a JSON object"));
   EXPECT_FALSE(rows[2].cells[0].present);
+  ASSERT_TRUE(source->Rewind().ok());
+  EXPECT_EQ(All(*source).size(), 3u);
 }
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -110,16 +115,20 @@ TEST(ParquetTest, ReadsTextNumbersTimesAndLists) {
   const std::string path = testing::TempDir() + "/ingest_a.parquet";
   const std::string program =
       "import datetime, pyarrow as pa, pyarrow.parquet as pq\n"
-      "pq.write_table(pa.table({'user': ['u1', None], 'time': pa.array([1500, 0], pa.timestamp('ms')), "
-      "'tags': [['a', 'b'], None]}), '" +
+      "pq.write_table(pa.table({'user': ['u1', None], 'time': pa.array([1500, -1500], pa.timestamp('ms')), "
+      "'tags': [['a', 'b'], None], 'more': pa.array([['x', None], []], pa.large_list(pa.string()))}), '" +
       path + "')";
   ASSERT_EQ(std::system((std::string(BOWERBIRD_PYTHON) + " -c \"" + program + "\"").c_str()), 0);
   auto source = *OpenParquet(path);
   const auto rows = All(*source);
   ASSERT_EQ(rows.size(), 2u);
   EXPECT_EQ(rows[0].cells[1].text, "1.500000");
+  EXPECT_EQ(rows[1].cells[1].text, "-1.500000");
   EXPECT_THAT(rows[0].cells[2].list, ElementsAre("a", "b"));
+  EXPECT_THAT(rows[0].cells[3].list, ElementsAre("x"));
   EXPECT_FALSE(rows[1].cells[0].present);
+  ASSERT_TRUE(source->Rewind().ok());
+  EXPECT_EQ(All(*source).size(), 2u);
   EXPECT_FALSE(OpenParquet(Write("not.parquet", "hello")).ok());
 }
 

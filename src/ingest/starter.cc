@@ -9,13 +9,28 @@
 
 #include "absl/strings/numbers.h"
 #include "base/status_macros.h"
+#include "expression/schema.h"
 
 namespace bowerbird::ingest {
 namespace {
 
-bool ValidName(std::string_view name) {
-  return !name.empty() && name.size() <= 64 && (std::isalpha(static_cast<unsigned char>(name[0])) != 0) &&
-         std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; });
+/// Declared by one import at most: fewer than a config may hold, so that what people add still fits.
+constexpr size_t kDeclaredMax = 200;
+
+/// What every item has: a config that declared one of these again would be refused.
+constexpr std::string_view kBuiltInAttributes[] = {"id",        "domain",  "title",   "price",
+                                                   "available", "created", "updated", "categories"};
+
+/// Whether a config may name an event type so without quotes.
+bool ValidType(std::string_view name) {
+  return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '_' || c == '-';
+  });
+}
+
+bool ValidAttribute(std::string_view name) {
+  return name.size() <= 64 && name.find('.') == name.npos && expression::IsAttributeName(name) &&
+         std::find(std::begin(kBuiltInAttributes), std::end(kBuiltInAttributes), name) == std::end(kBuiltInAttributes);
 }
 
 /// The narrowest type that every value seen so far fits.
@@ -62,7 +77,7 @@ absl::StatusOr<Declarations> Infer(Kind kind, RowSource& source, std::string_vie
     if (!any) break;
     if (!row.error.empty()) continue;
     for (size_t c = 0; c < row.cells.size(); ++c) {
-      if (mapping.columns[c].field == "type" && ValidName(row.cells[c].text))
+      if (mapping.columns[c].field == "type" && ValidType(row.cells[c].text) && found.event_types.size() < kDeclaredMax)
         found.event_types.insert(row.cells[c].text);
       if (mapping.columns[c].field.empty()) guesses[c].Add(row.cells[c]);
     }
@@ -70,7 +85,8 @@ absl::StatusOr<Declarations> Infer(Kind kind, RowSource& source, std::string_vie
   if (kind == Kind::kItems) {
     for (size_t c = 0; c < guesses.size(); ++c) {
       const auto type = guesses[c].Get();
-      if (type && mapping.columns[c].field.empty() && ValidName(source.columns()[c]))
+      if (type && mapping.columns[c].field.empty() && ValidAttribute(source.columns()[c]) &&
+          found.item_attributes.size() < kDeclaredMax)
         found.item_attributes[source.columns()[c]] = *type;
     }
   }
