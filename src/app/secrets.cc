@@ -1,7 +1,6 @@
 #include "app/secrets.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -21,8 +20,7 @@ absl::StatusOr<Secrets> Secrets::LoadOrCreate(const std::string& path) {
   const size_t size = kMagic.size() + sizeof(base::HashSeed) + kCursorKeyBytes;
   if (!std::filesystem::exists(path)) {
     const std::string bytes = std::string(kMagic) + base::RandomBytes(size - kMagic.size());
-    RETURN_IF_ERROR(store::AtomicWriteFile(path, bytes));
-    chmod(path.c_str(), 0600);
+    RETURN_IF_ERROR(store::AtomicWriteFile(path, bytes, store::Privacy::kSecret));
   }
   ASSIGN_OR_RETURN(const std::string bytes, store::ReadFile(path));
   if (bytes.size() != size || !bytes.starts_with(kMagic)) {

@@ -93,9 +93,7 @@ absl::Status Keys::Save() const {
     json.EndArray().EndObject();
   }
   json.EndArray().EndObject();
-  RETURN_IF_ERROR(store::AtomicWriteFile(path_, text));
-  chmod(path_.c_str(), 0600);
-  return absl::OkStatus();
+  return store::AtomicWriteFile(path_, text, store::Privacy::kSecret);
 }
 
 absl::StatusOr<std::string> Keys::Create(std::string_view name, const std::vector<std::string>& scopes,

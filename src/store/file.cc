@@ -113,10 +113,12 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   return bytes;
 }
 
-absl::Status AtomicWriteFile(const std::string& path, std::string_view bytes) {
+absl::Status AtomicWriteFile(const std::string& path, std::string_view bytes, Privacy privacy) {
   const std::string temporary = path + ".tmp";
+  if (privacy == Privacy::kSecret) ::unlink(temporary.c_str());  // a leftover would keep its own mode
   {
-    FileDescriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    const mode_t mode = privacy == Privacy::kSecret ? 0600 : 0644;
+    FileDescriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
     if (fd.get() < 0) return FromErrno(errno, "create", temporary);
     absl::Status status = WriteAll(fd.get(), bytes, temporary);
     if (status.ok() && ::fsync(fd.get()) != 0) status = FromErrno(errno, "fsync", temporary);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -15,9 +16,12 @@ namespace bowerbird::store {
 
 absl::StatusOr<std::string> ReadFile(const std::string& path);
 
+/// Who may read a file: everybody, or its owner alone, from its first byte on.
+enum class Privacy : uint8_t { kPublic, kSecret };
+
 /// Replaces `path` as a whole: whoever reads it, also after a crash, sees the old bytes or the new ones. Durable on
 /// return. Writes `path`.tmp, syncs it, renames it, syncs the folder. One writer a path.
-absl::Status AtomicWriteFile(const std::string& path, std::string_view bytes);
+absl::Status AtomicWriteFile(const std::string& path, std::string_view bytes, Privacy privacy = Privacy::kPublic);
 
 /// Makes the bytes of a file that is already written durable.
 absl::Status SyncFile(const std::string& path);

@@ -53,6 +53,14 @@ TEST_F(FileTest, AtomicWriteOverALeftoverOfACrashTakesNothingFromIt) {
   EXPECT_EQ(*ReadFile(Path("f")), "short");
 }
 
+TEST_F(FileTest, ASecretIsForItsOwnerAloneWhateverACrashLeft) {
+  std::ofstream(Path("f.tmp")) << "a leftover that everybody may read";
+  ASSERT_TRUE(AtomicWriteFile(Path("f"), "secret", Privacy::kSecret).ok());
+  using std::filesystem::perms;
+  EXPECT_EQ(std::filesystem::status(Path("f")).permissions(), perms::owner_read | perms::owner_write);
+  EXPECT_EQ(*ReadFile(Path("f")), "secret");
+}
+
 TEST_F(FileTest, FailedAtomicWriteKeepsTheOldBytes) {
   std::filesystem::create_directories(Path("folder/inside"));
   EXPECT_FALSE(AtomicWriteFile(Path("folder"), "bytes").ok());
