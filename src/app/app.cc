@@ -97,10 +97,21 @@ absl::Status App::Init() {
 
 App::~App() { Stop(); }
 
+void App::CancelJobs() {
+  std::call_once(stop_once_, [this] { stop_.Notify(); });
+}
+
+absl::Status App::JobsCancelled() const {
+  return stop_.HasBeenNotified() ? absl::UnavailableError("the app is stopping: no job runs any more")
+                                 : absl::OkStatus();
+}
+
 void App::Stop() {
-  if (!stop_.HasBeenNotified()) stop_.Notify();
+  CancelJobs();
   if (pipeline_.joinable()) pipeline_.join();
   if (maintenance_.joinable()) maintenance_.join();
+  // The job of another thread: it sees the cancellation, and what it uses stays until it has ended.
+  const absl::MutexLock no_job(&job_mutex_);
   if (state_ != nullptr) state_->Stop();
   if (catalog_ != nullptr) {
     if (const absl::Status status = catalog_->Flush(); !status.ok()) Warn(std::string(status.message()));
@@ -229,22 +240,10 @@ void App::StartPipeline() {
 }
 
 void App::PipelineLoop() {
-  const auto events = [this] {
-    uint64_t sum = 0;
-    for (uint32_t p = 0; p < config_->partitions; ++p) sum += log_->EndOffset(log::Topic::kEvents, p).value_or(0);
-    return sum;
-  };
-  uint64_t trained_events = 0;
   while (!stop_.WaitForNotificationWithTimeout(absl::Microseconds(config_->pipeline.interval_us))) {
-    const uint64_t now_events = events();
-    if (now_events != trained_events) {
-      const auto trained = TrainCf({});
-      if (trained.ok()) trained_events = now_events;
-      if (!trained.ok() && !absl::IsFailedPrecondition(trained.status()))
-        Warn(fmt::format("train cf: {}", std::string(trained.status().message())));
-    }
-    if (const auto built = BuildIndex(); !built.ok())
-      Warn(fmt::format("index build: {}", std::string(built.status().message())));
+    const auto published = RunPipeline();
+    if (!published.ok() && JobsCancelled().ok())
+      Warn(fmt::format("pipeline: {}", std::string(published.status().message())));
   }
 }
 
@@ -290,15 +289,8 @@ std::vector<Gauge> App::Gauges() const {
   };
 }
 
-void App::Warn(std::string warning) {
-  absl::MutexLock lock(&warnings_mutex_);
-  constexpr size_t kWarningsMax = 100;
-  if (warnings_.size() < kWarningsMax) warnings_.push_back(std::move(warning));
-}
-
-std::vector<std::string> App::Warnings() const {
-  absl::MutexLock lock(&warnings_mutex_);
-  return warnings_;
+void App::Warn(const std::string& warning) const {
+  if (options_.on_warning) options_.on_warning(warning);
 }
 
 }  // namespace bowerbird::app

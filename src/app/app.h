@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -64,6 +65,9 @@ class App {
     const base::Clock* clock = &base::SystemClock::Get();
     bool consume = true;     ///< start the fold threads; false: commands that only read the log
     bool log_served = true;  ///< append what is served to the log
+    /// Told of what went wrong without stopping the App: an artifact version that was refused, a job of the pipeline or
+    /// a flush that failed. From any thread, also within Open; may be empty.
+    std::function<void(const std::string&)> on_warning;
   };
   static absl::StatusOr<std::unique_ptr<App>> Open(const Options& options);
   /// DIR/apps/NAME.
@@ -94,22 +98,27 @@ class App {
   void WhenUserCurrent(std::string_view user, std::function<void()> done);
 
   /// Replays the events topic into iALS factors and co-occurrence lists, and publishes them as artifact cf/default.
-  /// FailedPrecondition: no event to learn from.
+  /// FailedPrecondition: no event to learn from. Unavailable: CancelJobs was called.
   absl::StatusOr<JobResult> TrainCf(const TrainOptions& options);
-  /// Makes a snapshot of the catalog and the newest cf artifact, publishes it and swaps it in.
+  /// Makes a snapshot of the catalog and the newest cf artifact, publishes it and swaps it in. Unavailable: CancelJobs
+  /// was called.
   absl::StatusOr<JobResult> BuildIndex();
-  /// Trains and indexes every pipeline.interval while there is news, until Stop. Nothing when the interval is 0.
+  /// One turn of the pipeline: trains if there are events since the last turn, indexes if it trained or the catalog has
+  /// changed since the snapshot. What was published; nothing without news, so that the versions that are kept reach
+  /// back as far as they can.
+  absl::StatusOr<std::vector<JobResult>> RunPipeline();
+  /// A turn every pipeline.interval, until CancelJobs or Stop. Nothing when the interval is 0.
   void StartPipeline();
+  /// No job begins any more; a running one ends at its next step. Does not wait.
+  void CancelJobs();
 
   /// Whether the app can serve and take events.
   absl::Status Health() const;
   std::vector<Gauge> Gauges() const;
-  /// Why artifact versions were refused at Open or later; for the log of the process.
-  std::vector<std::string> Warnings() const;
   /// Gives the state's store back, so that it can be read by itself: for `bowerbird state verify`. Nothing else of the
   /// App works then.
   absl::Status CloseState();
-  /// Flushes and stops every thread. Idempotent; the destructor calls it.
+  /// Cancels jobs and waits for the one that runs, flushes and stops every thread. Idempotent; the destructor calls it.
   void Stop();
 
  private:
@@ -122,7 +131,8 @@ class App {
   void AppendServed(v1::ServedRecord record);
   void PipelineLoop();
   void MaintenanceLoop();
-  void Warn(std::string warning);
+  absl::Status JobsCancelled() const;
+  void Warn(const std::string& warning) const;
 
   const Options options_;
   std::string folder_;
@@ -141,9 +151,10 @@ class App {
   std::unique_ptr<serve::Engine> engine_;
 
   std::atomic<uint64_t> served_failed_ = 0;
-  mutable absl::Mutex warnings_mutex_;
-  std::vector<std::string> warnings_ ABSL_GUARDED_BY(warnings_mutex_);
   absl::Mutex job_mutex_;
+  /// Records of the events topic, ever, when the pipeline last took a turn.
+  std::atomic<uint64_t> pipeline_events_ = 0;
+  std::once_flag stop_once_;
   absl::Notification stop_;
   std::thread pipeline_, maintenance_;
 };

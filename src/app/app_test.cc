@@ -9,6 +9,7 @@
 #include "absl/synchronization/notification.h"
 #include "app/cf_artifact.h"
 #include "app/history.h"
+#include "app/replay_answer.h"
 
 namespace bowerbird::app {
 namespace {
@@ -129,6 +130,74 @@ TEST_F(AppTest, TrainsIndexesAndServesThenGoesOnAfterAReopen) {
   ASSERT_TRUE(answer.ok()) << answer.status();
   EXPECT_EQ(answer->items.size(), 10u);
   EXPECT_EQ(answer->snapshot, snapshot);
+}
+
+TEST_F(AppTest, ThePipelinePublishesOnlyWhenThereIsNews) {
+  const auto app = Open();
+  const auto turn = [&] {
+    const auto published = app->RunPipeline();
+    EXPECT_TRUE(published.ok()) << published.status();
+    std::vector<std::string> names;
+    for (const JobResult& result : *published) names.push_back(result.artifact);
+    return names;
+  };
+  EXPECT_THAT(turn(), testing::ElementsAre("snapshot/default"));
+  EXPECT_THAT(turn(), testing::IsEmpty());
+  PutItems(*app, 4);
+  EXPECT_THAT(turn(), testing::ElementsAre("snapshot/default"));
+  EXPECT_THAT(turn(), testing::IsEmpty());
+  Send(*app, "a", "impression", "i1");
+  EXPECT_THAT(turn(), testing::IsEmpty());  // nothing to learn from
+  for (const char* item : {"i1", "i2"}) Send(*app, "a", "click", item);
+  EXPECT_THAT(turn(), testing::ElementsAre("cf/default", "snapshot/default"));
+  EXPECT_THAT(turn(), testing::IsEmpty());
+}
+
+TEST_F(AppTest, NoJobBeginsOnceTheyAreCancelled) {
+  const auto app = Open();
+  PutItems(*app, 4);
+  Send(*app, "a", "click", "i1");
+  app->CancelJobs();
+  EXPECT_EQ(app->TrainCf({}).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(app->BuildIndex().status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(app->registry().List("snapshot", "default")->empty());
+}
+
+TEST_F(AppTest, ADamagedSnapshotIsWarnedOf) {
+  std::string version;
+  {
+    const auto app = Open();
+    PutItems(*app, 4);
+    version = app->BuildIndex()->version;
+  }
+  fs::resize_file(dir_ + "/apps/default/artifacts/snapshot/default/" + version + "/snapshot.bb", 100);
+  std::vector<std::string> warnings;
+  App::Options options;
+  options.dir = dir_;
+  options.on_warning = [&](const std::string& warning) { warnings.push_back(warning); };
+  const auto app = App::Open(options);
+  ASSERT_TRUE(app.ok()) << app.status();
+  EXPECT_THAT(warnings, testing::ElementsAre(testing::HasSubstr("snapshot.bb")));
+  EXPECT_EQ((*app)->live().View()->size(), 4u);  // the log still has every item
+}
+
+TEST_F(AppTest, AnAnswerWhoseCatalogHasLeftTheLogIsNotRunAgainOverAnother) {
+  const auto app = Open();
+  PutItems(*app, 4);
+  v1::RecommendRequest request;
+  request.set_surface("home");
+  const auto answer = app->engine().Recommend(request);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  auto record = FindServed(app->log(), answer->request_id);
+  while (absl::IsNotFound(record.status())) record = FindServed(app->log(), answer->request_id);  // written meanwhile
+  ASSERT_TRUE(record.ok()) << record.status();
+  const auto report = ReplayAnswer(*app, *record, dir_ + "/scratch");
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_TRUE(report->equal);
+  ASSERT_TRUE(app->log().Truncate(log::Topic::kCatalog, 0, 2).ok());
+  const absl::Status gone = ReplayAnswer(*app, *record, dir_ + "/scratch").status();
+  EXPECT_EQ(gone.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(gone.message()), testing::HasSubstr("have left the log"));
 }
 
 TEST_F(AppTest, TwoAppsOfOneProcessShareNothing) {

@@ -46,6 +46,7 @@ std::string InputsJson(const ActionHistory& history, const std::string& config_v
 
 absl::StatusOr<JobResult> App::TrainCf(const TrainOptions& options) {
   absl::MutexLock lock(&job_mutex_);
+  RETURN_IF_ERROR(JobsCancelled());
   const int64_t start_us = base::MonotonicUs();
   const auto say = [&](const std::string& line) {
     if (options.progress) options.progress(line);
@@ -74,7 +75,7 @@ absl::StatusOr<JobResult> App::TrainCf(const TrainOptions& options) {
     return !stop_.HasBeenNotified();
   };
   ASSIGN_OR_RETURN(const learn::cf::IalsModel trained, learn::cf::TrainIals(interactions, ials));
-  if (stop_.HasBeenNotified()) return absl::CancelledError("the app is stopping");
+  RETURN_IF_ERROR(JobsCancelled());
 
   learn::cf::CoOccurrenceOptions pairs;
   pairs.neighbors = kNeighbors;
@@ -119,14 +120,12 @@ absl::StatusOr<JobResult> App::TrainCf(const TrainOptions& options) {
 
 absl::StatusOr<JobResult> App::BuildIndex() {
   absl::MutexLock lock(&job_mutex_);
+  RETURN_IF_ERROR(JobsCancelled());
   const int64_t start_us = base::MonotonicUs();
   index::CfModel model;
   auto newest = registry_->Newest("cf", kName);
   if (newest.ok()) {
-    for (const std::string& refused : newest->refused) {
-      absl::MutexLock warnings_lock(&warnings_mutex_);
-      warnings_.push_back(refused);
-    }
+    for (const std::string& refused : newest->refused) Warn(refused);
     ASSIGN_OR_RETURN(model, ReadCfArtifact(newest->artifact));
   } else if (!absl::IsNotFound(newest.status())) {
     return newest.status();
@@ -139,7 +138,8 @@ absl::StatusOr<JobResult> App::BuildIndex() {
     uint64_t offset = 0;
     RETURN_IF_ERROR(catalog_->Scan(
         [&](catalog::ItemKey key, const v1::Item& item) {
-          added = builder->Add(key, item);
+          added = JobsCancelled();
+          if (added.ok()) added = builder->Add(key, item);
           return added.ok();
         },
         &offset));
@@ -172,6 +172,30 @@ absl::StatusOr<JobResult> App::BuildIndex() {
       {"bytes", static_cast<double>(report.bytes)},
       {"bytes_per_item", report.items == 0 ? 0.0 : static_cast<double>(report.retrieval_bytes) / report.items}};
   return result;
+}
+
+absl::StatusOr<std::vector<JobResult>> App::RunPipeline() {
+  std::vector<JobResult> published;
+  uint64_t events = 0;
+  for (uint32_t p = 0; p < config_->partitions; ++p) {
+    ASSIGN_OR_RETURN(const log::Offset end, log_->EndOffset(log::Topic::kEvents, p));
+    events += end;
+  }
+  if (events != pipeline_events_) {
+    absl::StatusOr<JobResult> trained = TrainCf({});
+    // Impressions alone, say: nothing to learn from yet.
+    if (!trained.ok() && !absl::IsFailedPrecondition(trained.status())) return std::move(trained).status();
+    if (trained.ok()) published.push_back(*std::move(trained));
+  }
+  const std::shared_ptr<const index::LiveView> view = live_->View();
+  const bool catalog_changed =
+      view->snapshot() == nullptr || view->snapshot()->catalog_offset() < view->catalog_offset();
+  if (!published.empty() || catalog_changed) {
+    ASSIGN_OR_RETURN(JobResult built, BuildIndex());
+    published.push_back(std::move(built));
+  }
+  pipeline_events_ = events;
+  return published;
 }
 
 }  // namespace bowerbird::app

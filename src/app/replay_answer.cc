@@ -58,10 +58,14 @@ absl::StatusOr<std::shared_ptr<const index::LiveView>> MakeView(App& app, const 
     RETURN_IF_ERROR(live.SwapSnapshot(std::move(snapshot)));
   }
   const uint64_t from = live.View()->catalog_offset();
+  uint64_t next = from;
   absl::Status applied;
   RETURN_IF_ERROR(
       ForEachRecord(app.log(), log::Topic::kCatalog, 0, record.catalog_offset(), [&](const log::Record& stored) {
         if (stored.offset < from) return true;
+        // What retention has taken out leaves a gap in the offsets.
+        if (stored.offset != next) return false;
+        ++next;
         v1::CatalogRecord change;
         if (!change.ParseFromString(stored.value)) return true;
         if (change.change_case() != v1::CatalogRecord::kItem && change.change_case() != v1::CatalogRecord::kDeleted)
@@ -71,6 +75,8 @@ absl::StatusOr<std::shared_ptr<const index::LiveView>> MakeView(App& app, const 
         applied = live.Apply({&told, 1});
         return applied.ok() || absl::IsFailedPrecondition(applied);
       }));
+  if (applied.ok() && next < record.catalog_offset())
+    return Gone(fmt::format("catalog records from offset {} on have left the log", next));
   return live.View();
 }
 

@@ -87,7 +87,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
     return std::make_unique<RemoteConnection>(std::move(client));
   }
   std::fprintf(stderr, "opening %s (no server owns it)\n", dir.c_str());
-  server::SetLogLevel("warning");  // the command itself says what it did
+  server::SetLogLevel("warn");  // the command itself says what it did
   ASSIGN_OR_RETURN(auto opened, OpenExclusively(dir, app, true));
   ASSIGN_OR_RETURN(auto keys, server::Keys::Open(dir + "/keys.json"));
   return std::make_unique<LocalConnection>(std::move(opened), std::move(keys));
@@ -121,6 +121,7 @@ absl::StatusOr<std::unique_ptr<app::App>> OpenExclusively(const std::string& dir
   options.dir = dir;
   options.name = app;
   options.consume = consume;
+  options.on_warning = [](const std::string& warning) { std::fprintf(stderr, "warning: %s\n", warning.c_str()); };
   return app::App::Open(options);
 }
 

@@ -87,7 +87,7 @@ absl::Status Demo(const DemoOptions& options) {
   server::Server::Options server_options;
   server_options.dir = folder.path();
   server_options.config.port = options.headless ? 0 : static_cast<uint16_t>(options.port);
-  server_options.config.log_level = "warning";
+  server_options.config.log_level = "warn";
   server_options.routes = [&](server::Api& api) { AddDemoRoutes(api, users, &pictures); };
   ASSIGN_OR_RETURN(const auto server, server::Server::Start(server_options));
   const std::string address = fmt::format("127.0.0.1:{}", server->port());

@@ -7,6 +7,7 @@
 
 #include "app/app.h"
 #include "server/http.h"
+#include "server/job_queue.h"
 #include "server/keys.h"
 #include "server/metrics.h"
 
@@ -28,6 +29,9 @@ class Api {
   void Handle(const std::shared_ptr<HttpRequest>& request, const Responder& respond);
   /// /readyz answers 503 from now on.
   void SetDraining() { draining_ = true; }
+  /// Where handlers run what takes seconds or more.
+  JobQueue& jobs() { return jobs_; }
+  const std::vector<Router::Route>& routes() const { return router_.routes(); }
 
   /// Whether the request may use `scope`; if not, `problem` is what to answer.
   bool Authorize(const HttpRequest& request, std::string_view scope, HttpResponse* problem) const;
@@ -44,6 +48,7 @@ class Api {
   std::vector<Metrics::Route> route_metrics_;
   Metrics::Route unrouted_metrics_;
   std::atomic<bool> draining_ = false;
+  JobQueue jobs_;  ///< ends first: a job uses all of the above
 };
 
 }  // namespace bowerbird::server

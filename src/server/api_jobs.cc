@@ -1,7 +1,8 @@
+#include <fmt/format.h>
 #include <simdjson.h>
 
+#include <functional>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "base/json_writer.h"
@@ -26,12 +27,17 @@ HttpResponse JobResponse(const absl::StatusOr<app::JobResult>& result) {
   return response;
 }
 
+void RunJob(Api* api, const Responder& respond, std::function<absl::StatusOr<app::JobResult>()> job) {
+  if (api->jobs().Add([respond, job = std::move(job)] { respond(JobResponse(job())); })) return;
+  respond(ProblemResponse(429, "too_many_jobs",
+                          fmt::format("{} jobs wait already; try again when one has ended", JobQueue::kWaitingMax)));
+}
+
 }  // namespace
 
 void AddJobRoutes(app::App* app, Api* api) {
-  // A job takes seconds to minutes: it runs on a thread of its own, so that answers go on. The App runs one at a time.
   api->AddRoute({"POST", "/v1/jobs/train-cf", "admin",
-                 [app](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
+                 [app, api](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
                    app::TrainOptions options;
                    if (!request->body.empty()) {
                      simdjson::dom::parser parser;
@@ -51,12 +57,12 @@ void AddJobRoutes(app::App* app, Api* api) {
                        (field.key == "factors" ? options.factors : options.epochs) = static_cast<uint32_t>(number);
                      }
                    }
-                   std::thread([app, options, respond] { respond(JobResponse(app->TrainCf(options))); }).detach();
+                   RunJob(api, respond, [app, options] { return app->TrainCf(options); });
                  }});
-  api->AddRoute(
-      {"POST", "/v1/jobs/index-build", "admin", [app](const std::shared_ptr<HttpRequest>&, const Responder& respond) {
-         std::thread([app, respond] { respond(JobResponse(app->BuildIndex())); }).detach();
-       }});
+  api->AddRoute({"POST", "/v1/jobs/index-build", "admin",
+                 [app, api](const std::shared_ptr<HttpRequest>&, const Responder& respond) {
+                   RunJob(api, respond, [app] { return app->BuildIndex(); });
+                 }});
 }
 
 }  // namespace bowerbird::server

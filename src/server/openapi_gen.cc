@@ -35,6 +35,19 @@ std::string CommentOf(const Descriptor* descriptor) {
   return descriptor->GetSourceLocation(&location) ? Comment(location) : "";
 }
 
+/// What the server answers about itself: no message of the protos.
+struct Document {
+  const char *path, *id, *summary, *content_type, *type;
+};
+constexpr Document kDocuments[] = {
+    {"/healthz", "Health", "Whether the process lives.", "application/json", "object"},
+    {"/readyz", "Ready",
+     "Whether it can serve and take events; 503 with a problem document where it cannot, and while it drains.",
+     "application/json", "object"},
+    {"/metrics", "Metrics", "Metrics for Prometheus.", "text/plain", "string"},
+    {"/openapi.json", "OpenApi", "This document.", "application/json", "object"},
+};
+
 class Generator {
  public:
   Generator(const pb::DescriptorPool& pool, std::vector<std::string> files, std::string version)
@@ -73,6 +86,7 @@ class Generator {
       for (const auto& [verb, method] : methods) Operation(&json, verb, method);
       json.EndObject();
     }
+    for (const Document& document : kDocuments) DocumentOperation(&json, document);
     json.EndObject();
     json.Key("components").BeginObject().Key("schemas").BeginObject();
     Problem(&json);
@@ -93,6 +107,8 @@ class Generator {
   struct ByName {
     bool operator()(const pb::Descriptor* a, const pb::Descriptor* b) const { return a->full_name() < b->full_name(); }
   };
+
+  static bool InQuery(const pb::FieldDescriptor* field) { return field->options().GetExtension(v1::query); }
 
   static bool IsAttributes(const pb::FieldDescriptor* field) {
     return field->is_map() &&
@@ -154,6 +170,11 @@ class Generator {
     json->EndObject();
   }
 
+  static void TimeAsText(JsonWriter* json, const char* name, const char* description) {
+    json->Key(name).BeginObject().Key("type").String("string").Key("format").String("date-time");
+    json->Key("description").String(description).EndObject();
+  }
+
   void Message(JsonWriter* json, const pb::Descriptor* message) {
     json->Key(message->name()).BeginObject().Key("type").String("object");
     const std::string comment = CommentOf(message);
@@ -162,13 +183,13 @@ class Generator {
     for (int i = 0; i < message->field_count(); ++i) {
       // Fields that intake stamps are not part of the API: a client that sends them is refused.
       if (message->name() == "Event" && message->field(i)->number() >= 32) continue;
+      if (InQuery(message->field(i))) continue;
       json->Key(message->field(i)->name());
       FieldSchema(json, message->field(i));
     }
-    if (message->name() == "Event") {
-      json->Key("time").BeginObject().Key("type").String("string").Key("format").String("date-time");
-      json->Key("description").String("RFC 3339; instead of event_time_us.").EndObject();
-    }
+    if (message->name() == "Event") TimeAsText(json, "time", "RFC 3339; instead of event_time_us.");
+    if (message->name() == "Item")
+      TimeAsText(json, "created_time", "RFC 3339; instead of created_time_us, in requests.");
     json->EndObject().EndObject();
   }
 
@@ -189,6 +210,38 @@ class Generator {
         .EndObject();
   }
 
+  static void ProblemAnswer(JsonWriter* json) {
+    json->Key("default").BeginObject().Key("description").String("What went wrong, and what would be accepted.");
+    json->Key("content").BeginObject().Key("application/problem+json").BeginObject().Key("schema").BeginObject();
+    json->Key("$ref").String("#/components/schemas/Problem");
+    json->EndObject().EndObject().EndObject().EndObject();
+  }
+
+  static void DocumentOperation(JsonWriter* json, const Document& document) {
+    json->Key(document.path).BeginObject().Key("get").BeginObject().Key("operationId").String(document.id);
+    json->Key("tags").BeginArray().String("Operations").EndArray().Key("summary").String(document.summary);
+    json->Key("responses").BeginObject().Key("200").BeginObject().Key("description").String("Done.").Key("content");
+    json->BeginObject().Key(document.content_type).BeginObject().Key("schema").BeginObject().Key("type");
+    json->String(document.type).EndObject().EndObject().EndObject().EndObject();
+    ProblemAnswer(json);
+    json->EndObject().EndObject().EndObject();
+  }
+
+  void PathParameter(JsonWriter* json, const pb::FieldDescriptor* field) {
+    json->BeginObject().Key("name").String(field->name()).Key("in").String("path").Key("required").Bool(true);
+    json->Key("schema").BeginObject().Key("type").String("string").Key("minLength").Int(1).Key("maxLength").Int(256);
+    json->EndObject().EndObject();
+  }
+
+  void QueryParameter(JsonWriter* json, const pb::FieldDescriptor* field) {
+    json->BeginObject().Key("name").String(field->name()).Key("in").String("query");
+    const std::string comment = CommentOf(field);
+    if (!comment.empty()) json->Key("description").String(comment);
+    json->Key("schema").BeginObject();
+    Scalar(json, field);
+    json->EndObject().EndObject();
+  }
+
   void Operation(JsonWriter* json, const std::string& verb, const pb::MethodDescriptor* method) {
     const v1::HttpRule rule = method->options().GetExtension(v1::http);
     json->Key(verb).BeginObject();
@@ -201,19 +254,19 @@ class Generator {
     const std::string comment = CommentOf(method);
     if (!comment.empty()) json->Key("summary").String(comment);
     const pb::Descriptor* input = method->input_type();
-    bool has_parameters = false;
+    bool has_parameters = false, has_path_parameters = false;
     for (int i = 0; i < input->field_count(); ++i) {
       const pb::FieldDescriptor* field = input->field(i);
       const bool in_path = rule.path().find("{" + std::string(field->name()) + "}") != std::string::npos;
-      if (!in_path) continue;
+      const bool in_query = InQuery(field);
+      if (!in_path && !in_query) continue;
       if (!has_parameters) json->Key("parameters").BeginArray();
       has_parameters = true;
-      json->BeginObject().Key("name").String(field->name()).Key("in").String("path").Key("required").Bool(true);
-      json->Key("schema").BeginObject().Key("type").String("string").Key("minLength").Int(1).Key("maxLength").Int(256);
-      json->EndObject().EndObject();
+      has_path_parameters |= in_path;
+      in_path ? PathParameter(json, field) : QueryParameter(json, field);
     }
     if (has_parameters) json->EndArray();
-    const bool takes_body = verb == "put" || verb == "patch" || (verb == "post" && !has_parameters);
+    const bool takes_body = verb == "put" || verb == "patch" || (verb == "post" && !has_path_parameters);
     if (takes_body) {
       const pb::Descriptor* body = rule.body().empty() ? input : input->FindFieldByName(rule.body())->message_type();
       json->Key("requestBody").BeginObject().Key("required").Bool(true).Key("content").BeginObject();
@@ -225,10 +278,8 @@ class Generator {
     json->Key("content").BeginObject().Key("application/json").BeginObject().Key("schema").BeginObject();
     Reference(json, method->output_type());
     json->EndObject().EndObject().EndObject().EndObject();
-    json->Key("default").BeginObject().Key("description").String("What went wrong, and what would be accepted.");
-    json->Key("content").BeginObject().Key("application/problem+json").BeginObject().Key("schema").BeginObject();
-    json->Key("$ref").String("#/components/schemas/Problem");
-    json->EndObject().EndObject().EndObject().EndObject().EndObject();
+    ProblemAnswer(json);
+    json->EndObject();
     if (!rule.scope().empty()) {
       json->Key("security")
           .BeginArray()

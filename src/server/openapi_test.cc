@@ -1,28 +1,88 @@
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <set>
+#include <string>
+
+#include "server/api.h"
 #include "server/embedded.h"
 
 namespace bowerbird::server {
 namespace {
 
-TEST(OpenApiTest, NamesEveryEndpointWithItsScopeAndResolvesEveryReference) {
-  simdjson::dom::parser parser;
-  simdjson::dom::element document;
-  ASSERT_EQ(parser.parse(OpenApiText()).get(document), simdjson::SUCCESS);
-  EXPECT_EQ(std::string_view(document["openapi"]), "3.1.0");
-  for (const char* path :
-       {"/v1/events", "/v1/recommend", "/v1/rank", "/v1/items/{id}", "/v1/items:batch", "/v1/users/{id}/profile"}) {
-    EXPECT_EQ(document["paths"][path].error(), simdjson::SUCCESS) << path;
+namespace dom = simdjson::dom;
+
+class OpenApiTest : public testing::Test {
+ protected:
+  OpenApiTest() { EXPECT_EQ(parser_.parse(OpenApiText()).get(document_), simdjson::SUCCESS); }
+  dom::parser parser_;
+  dom::element document_;
+};
+
+/// The scope that the document says a key needs; empty for none.
+std::string ScopeOf(dom::element operation) {
+  dom::array scopes;
+  if (operation["security"].at(0)["key"].get(scopes) != simdjson::SUCCESS) return "";
+  return std::string(std::string_view(scopes.at(0)));
+}
+
+TEST_F(OpenApiTest, DescribesEveryRouteWithItsScopeAndNothingElse) {
+  const std::string dir = testing::TempDir() + "/openapi_test";
+  std::filesystem::remove_all(dir);
+  ASSERT_TRUE(app::App::InitFolder(dir, "default", config::StarterText()).ok());
+  app::App::Options options;
+  options.dir = dir;
+  const auto app = app::App::Open(options);
+  ASSERT_TRUE(app.ok()) << app.status();
+  const auto keys = Keys::Open(dir + "/keys.json");
+  Metrics metrics;
+  const Api api(app->get(), keys->get(), &metrics, {});
+
+  std::set<std::string> routes, described;
+  for (const Router::Route& route : api.routes()) {
+    std::string verb = route.method;
+    std::transform(verb.begin(), verb.end(), verb.begin(), ::tolower);
+    routes.insert(verb + " " + route.pattern);
+    dom::element operation;
+    ASSERT_EQ(document_["paths"][route.pattern][verb].get(operation), simdjson::SUCCESS) << verb << route.pattern;
+    EXPECT_EQ(ScopeOf(operation), route.scope) << route.pattern;
+    EXPECT_EQ(operation["responses"]["default"]["content"]["application/problem+json"].error(), simdjson::SUCCESS);
   }
+  const dom::object paths = document_["paths"].get_object().value();
+  for (const auto path : paths) {
+    const dom::object verbs = path.value.get_object().value();
+    for (const auto verb : verbs) described.insert(std::string(verb.key) + " " + std::string(path.key));
+  }
+  EXPECT_EQ(described, routes);
+}
+
+TEST_F(OpenApiTest, ResolvesEveryReferenceAndKeepsWhatIntakeStampsToItself) {
+  EXPECT_EQ(std::string_view(document_["openapi"]), "3.1.0");
   const std::string text(OpenApiText());
   const std::string prefix = "\"#/components/schemas/";
   for (size_t at = text.find(prefix); at != std::string::npos; at = text.find(prefix, at + 1)) {
     const size_t start = at + prefix.size();
     const std::string name = text.substr(start, text.find('"', start) - start);
-    EXPECT_EQ(document["components"]["schemas"][name].error(), simdjson::SUCCESS) << name;
+    EXPECT_EQ(document_["components"]["schemas"][name].error(), simdjson::SUCCESS) << name;
   }
-  EXPECT_EQ(document["components"]["schemas"]["Event"]["properties"]["user_key"].error(), simdjson::NO_SUCH_FIELD);
+  const dom::element schemas = document_["components"]["schemas"].value();
+  EXPECT_EQ(schemas["Event"]["properties"]["user_key"].error(), simdjson::NO_SUCH_FIELD);
+  // What JSON takes beside the fields of the protos.
+  EXPECT_EQ(schemas["Event"]["properties"]["time"].error(), simdjson::SUCCESS);
+  EXPECT_EQ(schemas["Item"]["properties"]["created_time"].error(), simdjson::SUCCESS);
+}
+
+TEST_F(OpenApiTest, AQueryParameterIsNoPartOfTheBody) {
+  const dom::element operation = document_["paths"]["/v1/events"]["post"].value();
+  EXPECT_EQ(std::string_view(operation["parameters"].at(0)["name"]), "history");
+  EXPECT_EQ(std::string_view(operation["parameters"].at(0)["in"]), "query");
+  EXPECT_EQ(operation["requestBody"].error(), simdjson::SUCCESS);
+  const dom::element body = document_["components"]["schemas"]["CollectRequest"]["properties"].value();
+  EXPECT_EQ(body["events"].error(), simdjson::SUCCESS);
+  EXPECT_EQ(body["history"].error(), simdjson::NO_SUCH_FIELD);
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ namespace pb = google::protobuf;
 using base::JsonWriter;
 
 constexpr size_t kDepthMax = 16;
+constexpr size_t kShownBytesMax = 64;  ///< of a name of the client's in a problem
 
 absl::Status Bad(std::string_view code, std::string field, std::string detail) {
   return catalog::ToStatus({std::string(code), std::move(field), std::move(detail)});
@@ -51,7 +52,8 @@ class MessageReader {
   absl::Status Read(dom::object object, const std::string& path, pb::Message* message) {
     for (const dom::key_value_pair pair : object) {
       const std::string name(pair.key);
-      const std::string field_path = path.empty() ? name : path + "." + name;
+      const std::string shown = name.size() <= kShownBytesMax ? name : name.substr(0, kShownBytesMax) + "...";
+      const std::string field_path = path.empty() ? shown : path + "." + shown;
       const pb::FieldDescriptor* field = message->GetDescriptor()->FindFieldByName(name);
       if (field == nullptr) {
         std::string known;

@@ -35,9 +35,10 @@ absl::Status Server::Init() {
   app::App::Options app_options;
   app_options.dir = options_.dir;
   app_options.name = options_.app;
+  app_options.on_warning = [](const std::string& warning) {
+    Log(LogLevel::kWarning, "app_warning", {{"reason", std::string_view(warning)}});
+  };
   ASSIGN_OR_RETURN(app_, app::App::Open(app_options));
-  for (const std::string& warning : app_->Warnings())
-    Log(LogLevel::kWarning, "artifact_refused", {{"reason", std::string_view(warning)}});
   Api::Options api_options;
   api_options.open_on_loopback = options_.config.open_on_loopback;
   api_ = std::make_unique<Api>(app_.get(), keys_.get(), &metrics_, api_options);
@@ -69,6 +70,7 @@ void Server::Drain() {
   if (http_ != nullptr) {
     api_->SetDraining();
     Log(LogLevel::kInfo, "draining");
+    app_->CancelJobs();
     if (!http_->Drain(options_.config.drain_us)) Log(LogLevel::kWarning, "requests_cut_off");
   }
   if (app_ != nullptr) app_->Stop();

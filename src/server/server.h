@@ -35,7 +35,7 @@ class Server {
   uint16_t port() const { return http_->port(); }
   app::App& app() { return *app_; }
   Api& api() { return *api_; }
-  /// /readyz turns to 503, requests in flight finish, state is flushed. Idempotent.
+  /// /readyz turns to 503, jobs are cancelled, requests in flight finish, state is flushed. Idempotent.
   void Drain();
   /// Returns after SIGTERM or SIGINT.
   static void WaitForSignal();
@@ -45,11 +45,12 @@ class Server {
   absl::Status Init();
 
   const Options options_;
+  // Goes last: its loops stay for whoever answers a request late, after a drain that ran out of patience.
+  std::unique_ptr<HttpServer> http_;
   Metrics metrics_;
   std::unique_ptr<Keys> keys_;
   std::unique_ptr<app::App> app_;
   std::unique_ptr<Api> api_;
-  std::unique_ptr<HttpServer> http_;
   bool drained_ = false;
 };
 

@@ -3,6 +3,8 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <utility>
+
 #include "base/clock.h"
 #include "base/json_writer.h"
 #include "base/time_text.h"
@@ -20,15 +22,21 @@ spdlog::logger& Logger() {
   return *logger;
 }
 
+/// In the order of LogLevel: as a line says it, and as spdlog knows it.
 constexpr std::string_view kNames[] = {"debug", "info", "warning", "error"};
 constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
                                                  spdlog::level::err};
+
+/// The words that server.toml takes for `log_level`.
+constexpr std::pair<std::string_view, spdlog::level::level_enum> kSettings[] = {
+    {"trace", spdlog::level::trace}, {"debug", spdlog::level::debug}, {"info", spdlog::level::info},
+    {"warn", spdlog::level::warn},   {"error", spdlog::level::err},   {"off", spdlog::level::off}};
 
 }  // namespace
 
 void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
   const auto index = static_cast<size_t>(level);
-  if (!Logger().should_log(kLevels[index])) return;
+  if (!Logs(level)) return;
   std::string line;
   base::JsonWriter json(&line);
   json.BeginObject().Key("time").String(base::FormatTimeUs(base::SystemClock::Get().NowUs()));
@@ -45,13 +53,14 @@ void Log(LogLevel level, std::string_view event, std::initializer_list<LogField>
 }
 
 bool SetLogLevel(std::string_view level) {
-  for (size_t i = 0; i < std::size(kNames); ++i) {
-    if (kNames[i] == level) {
-      Logger().set_level(kLevels[i]);
-      return true;
-    }
+  for (const auto& [name, value] : kSettings) {
+    if (name != level) continue;
+    Logger().set_level(value);
+    return true;
   }
   return false;
 }
+
+bool Logs(LogLevel level) { return Logger().should_log(kLevels[static_cast<size_t>(level)]); }
 
 }  // namespace bowerbird::server

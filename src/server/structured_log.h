@@ -19,7 +19,10 @@ enum class LogLevel { kDebug, kInfo, kWarning, kError };
 ///
 /// Threads  any.
 void Log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {});
-/// "debug", "info", "warning" or "error"; false for anything else.
+/// Lines below `level` are not written: "trace", "debug", "info", "warn", "error" or "off", as in server.toml; false
+/// for anything else.
 bool SetLogLevel(std::string_view level);
+/// Whether a line of this level would be written.
+bool Logs(LogLevel level);
 
 }  // namespace bowerbird::server

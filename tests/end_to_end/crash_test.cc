@@ -108,6 +108,22 @@ TEST(CrashTest, SigtermDrainsAndTheNextStartHasEverything) {
   EXPECT_EQ(At(server.Client().Call("GET", "/v1/users/u/profile", "")->body, "/events"), "50");
 }
 
+TEST(CrashTest, SigtermEndsATrainingThatRunsAndItsCallerIsTold) {
+  const TemporaryFolder folder;
+  MakeSmallWorld(folder.path(), 90, 60);
+  RunningServer server(folder.path() + "/data");
+  auto client = server.Client();
+  std::thread trainer([&] {
+    // Minutes of work: it is still running when the signal comes.
+    const auto answer = client.Call("POST", "/v1/jobs/train-cf", R"({"factors":128,"epochs":4000})");
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    EXPECT_EQ(answer->status, 503) << answer->body;
+  });
+  usleep(500'000);
+  EXPECT_EQ(server.Stop(SIGTERM), 0);
+  trainer.join();
+}
+
 TEST(CrashTest, ASecondProcessIsToldWhoOwnsTheFolder) {
   const TemporaryFolder folder;
   ASSERT_EQ(RunProgram({"init", "--dir", folder.path()}).exit_status, 0);
