@@ -8,6 +8,7 @@
 
 #include "base/closest_name.h"
 #include "base/status_macros.h"
+#include "base/utf8.h"
 #include "catalog/problem.h"
 #include "serve/item_fields.h"
 
@@ -149,9 +150,14 @@ absl::Status CheckRelatedItem(const Inputs& inputs, const v1::RecommendRequest& 
 }  // namespace
 
 absl::Status CheckUserId(const config::Config& config, std::string_view id, std::string_view field) {
-  if (id.size() <= config.collect.id_bytes_max) return absl::OkStatus();
-  return Refuse("too_long", field,
-                fmt::format("found {} bytes; expected at most {}", id.size(), config.collect.id_bytes_max));
+  if (id.size() > config.collect.id_bytes_max) {
+    return Refuse("too_long", field,
+                  fmt::format("found {} bytes; expected at most {}", id.size(), config.collect.id_bytes_max));
+  }
+  const size_t bad = base::FindInvalidUtf8(id, 0);
+  if (bad == std::string_view::npos) return absl::OkStatus();
+  return Refuse("invalid_utf8", field,
+                fmt::format("found byte {:#04x} at position {}; expected UTF-8", static_cast<uint8_t>(id[bad]), bad));
 }
 
 absl::StatusOr<CheckedRequest> Check(const Inputs& inputs, const v1::RecommendRequest& request) {

@@ -46,7 +46,9 @@ std::string_view Verb(const config::Config& config, uint8_t type) {
   return "you liked";
 }
 
+/// Nothing for an item that was withdrawn: its title is not to be seen in a reason either.
 std::string BecauseOf(const Judgement& judgement, const retrieve::RecentItem& recent) {
+  if (judgement.inputs->view->Document(recent.item).withdrawn()) return "";
   return fmt::format("Because {} {}", Verb(*judgement.inputs->config, recent.type), Title(judgement, recent.item));
 }
 
@@ -78,7 +80,9 @@ std::string PersonalReason(const Judgement& judgement, const Judged& judged) {
   if (recent == nullptr && judgement.Features(judged)[static_cast<size_t>(Feature::kNear)] >= kNearMin) {
     recent = Nearest(judgement, judged);
   }
-  if (recent != nullptr) return BecauseOf(judgement, *recent);
+  if (recent != nullptr) {
+    if (std::string because = BecauseOf(judgement, *recent); !because.empty()) return because;
+  }
   if (FindSource(judgement, judged, GeneratorKind::kIals) != nullptr) return "Popular with people like you";
   return InCategory(judgement, judged, "More");
 }

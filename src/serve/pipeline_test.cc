@@ -299,6 +299,16 @@ TEST(ExplainTest, SaysWhy) {
   EXPECT_THAT(reasons, Contains("New in topic-0"));
 }
 
+TEST(ExplainTest, NeverNamesAWithdrawnItem) {
+  RequestForTest shop({.items = 200, .config = Home("")});
+  shop.user = shop.catalog.User({{"save", 104}});
+  shop.catalog.Withdraw(104);
+  for (const AnswerItem& item : shop.Ask("surface: 'home' n: 150 explain: true").items) {
+    EXPECT_THAT(item.explanation->reason, Not(HasSubstr("104")));
+    EXPECT_FALSE(item.explanation->reason.empty());
+  }
+}
+
 TEST(RankTest, OrdersTheCallersCandidatesAndNamesTheRest) {
   RequestForTest shop({.items = 100,
                        .config = Home("[[surfaces.home.rules]]\nkind = 'bury'\nname = 'no'\n"

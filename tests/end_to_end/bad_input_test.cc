@@ -60,6 +60,8 @@ TEST_F(BadInputTest, IsAnsweredByNamingTheFieldAndTheServerLivesOn) {
       {"bad filter", recommend, R"({"surface":"home","filter":"price <"})", 400, "filter"},
       {"unknown attribute", recommend, R"({"surface":"home","filter":"shoe == 1"})", 400, "shoe"},
       {"unknown key", recommend, R"({"surface":"home","usr":"u"})", 400, "usr"},
+      {"unknown key of 10,000 bytes", recommend, R"({"surface":"home",")" + std::string(10'000, 'k') + R"(":1})", 400,
+       "kkk...\""},
       {"bad cursor", recommend, R"({"surface":"home","cursor":"AAAA"})", 400, "invalid_cursor"},
       {"deep request", recommend, "{\"context\":" + Deep(5000) + "}", 400, ""},
       {"related without item", recommend, R"({"surface":"related"})", 400, "item"},
@@ -79,6 +81,9 @@ TEST_F(BadInputTest, IsAnsweredByNamingTheFieldAndTheServerLivesOn) {
   }
   EXPECT_EQ(client.Call("POST", events, std::string(64u << 20, ' '))->status, 413);
   EXPECT_EQ(server.Client().Call("GET", "/v1/items/%00", "")->status / 100, 4);
+  const auto profile = server.Client().Call("GET", "/v1/users/%ff/profile", "");
+  EXPECT_EQ(profile->status, 400);
+  EXPECT_EQ(At(profile->body, "/code"), "invalid_utf8");
   EXPECT_EQ(server.Client().Call("PUT", "/v1/items/a", R"({"title":7})")->status, 400);
   EXPECT_EQ(server.Client().Call("PUT", "/v1/items/a", R"({"id":"b"})")->status, 400);
   EXPECT_EQ(server.Client().Call("GET", "/v1/items/never-was", "")->status, 404);
