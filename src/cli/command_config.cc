@@ -11,18 +11,50 @@
 
 namespace bowerbird::cli {
 
-absl::Status ConfigCheck(const ConfigCheckOptions& options) {
-  const std::string path = options.file.empty()
-                               ? app::App::Folder(options.folder.dir, options.folder.app) + "/bowerbird.toml"
-                               : options.file;
+namespace {
+
+constexpr char kServerFile[] = "server.toml";
+
+size_t Print(const std::vector<config::Problem>& problems) {
+  for (const config::Problem& problem : problems) std::printf("%s\n", problem.ToString().c_str());
+  return problems.size();
+}
+
+/// The number of problems, each of which is printed.
+absl::StatusOr<size_t> CheckApp(const std::string& path) {
   ASSIGN_OR_RETURN(const std::string text, store::ReadFile(path));
   const config::ParseResult parsed = config::Parse(text, path);
-  for (const config::Problem& problem : parsed.problems) std::printf("%s\n", problem.ToString().c_str());
-  if (!parsed.problems.empty()) return absl::InvalidArgumentError(fmt::format("{} problems", parsed.problems.size()));
-  std::printf("%s: no problems; version %s: %zu event types, %zu generators, %zu surfaces\n", path.c_str(),
-              parsed.config->version.c_str(), parsed.config->event_types.size(), parsed.config->generators.size(),
-              parsed.config->surfaces.size());
-  return absl::OkStatus();
+  if (parsed.config != nullptr) {
+    std::printf("%s: no problems; version %s: %zu event types, %zu generators, %zu surfaces\n", path.c_str(),
+                parsed.config->version.c_str(), parsed.config->event_types.size(), parsed.config->generators.size(),
+                parsed.config->surfaces.size());
+  }
+  return Print(parsed.problems);
+}
+
+absl::StatusOr<size_t> CheckServer(const std::string& path) {
+  ASSIGN_OR_RETURN(const std::string text, store::ReadFile(path));
+  const config::ServerParseResult parsed = config::ParseServer(text, path);
+  if (parsed.config.has_value()) std::printf("%s: no problems\n", path.c_str());
+  return Print(parsed.problems);
+}
+
+}  // namespace
+
+absl::Status ConfigCheck(const ConfigCheckOptions& options) {
+  size_t problems = 0;
+  if (!options.file.empty()) {
+    const bool server = std::filesystem::path(options.file).filename() == kServerFile;
+    ASSIGN_OR_RETURN(problems, server ? CheckServer(options.file) : CheckApp(options.file));
+  } else {
+    ASSIGN_OR_RETURN(problems, CheckApp(app::App::Folder(options.folder.dir, options.folder.app) + "/bowerbird.toml"));
+    const std::string server = options.folder.dir + "/" + kServerFile;
+    if (std::filesystem::exists(server)) {
+      ASSIGN_OR_RETURN(const size_t more, CheckServer(server));
+      problems += more;
+    }
+  }
+  return problems == 0 ? absl::OkStatus() : absl::InvalidArgumentError(fmt::format("{} problems", problems));
 }
 
 absl::Status Init(const Folder& folder) {

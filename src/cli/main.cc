@@ -44,7 +44,7 @@ int main(int argc, char** argv) {
   ConfigCheckOptions config_check;
   auto* config = program.add_subcommand("config", "the config")->require_subcommand(1);
   auto* check = config->add_subcommand("check", "every problem of a config, each with its line");
-  check->add_option("file", config_check.file, "a bowerbird.toml; without it the folder's");
+  check->add_option("file", config_check.file, "a bowerbird.toml or server.toml; without it the folder's");
   AddFolder(check, &config_check.folder);
   check->callback([&] { run = [&] { return ConfigCheck(config_check); }; });
 

@@ -36,6 +36,21 @@ TEST(CliTest, ConfigCheckReportsEveryProblemWithItsLine) {
   EXPECT_THAT(outcome.output, HasSubstr("6 problems"));
 }
 
+TEST(CliTest, ConfigCheckReadsTheServersFileToo) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(RunProgram({"init", "--dir", folder.path()}).exit_status, 0);
+  EXPECT_EQ(RunProgram({"config", "check", "--dir", folder.path()}).exit_status, 0);
+  const std::string server = WriteFile(folder.path(), "server.toml", "[server]\nport = 99999\nlog_level = \"loud\"\n");
+  for (const std::vector<std::string>& check :
+       {std::vector<std::string>{"config", "check", "--dir", folder.path()}, {"config", "check", server}}) {
+    const Outcome outcome = RunProgram(check);
+    EXPECT_EQ(outcome.exit_status, 1);
+    EXPECT_THAT(outcome.output, HasSubstr("server.toml:2:"));
+    EXPECT_THAT(outcome.output, HasSubstr("server.toml:3:"));
+    EXPECT_THAT(outcome.output, HasSubstr("2 problems"));
+  }
+}
+
 TEST(CliTest, OwnCsvBecomesAFeedWithoutAConfig) {
   const TemporaryFolder folder;
   const std::string dir = folder.path() + "/data";
@@ -60,6 +75,29 @@ TEST(CliTest, OwnCsvBecomesAFeedWithoutAConfig) {
   // The same file again changes nothing: the rows are known by their place.
   outcome = RunProgram({"import", "csv", events, "--map", "user=customer_no", "--dir", dir});
   EXPECT_THAT(outcome.output, HasSubstr("4 done by an earlier run"));
+}
+
+TEST(CliTest, ColumnsNamedAsTheConfigsOwnWordsDoNotSpoilIt) {
+  const TemporaryFolder folder;
+  const std::string dir = folder.path() + "/data";
+  const std::string items = WriteFile(
+      folder.path(), "i.csv", "id,title,updated,created,now,in,colour\np1,Lamp,2026-01-01,2025-01-01,x,y,red\n");
+  const Outcome outcome = RunProgram({"import", "csv", items, "--kind", "items", "--dir", dir});
+  ASSERT_EQ(outcome.exit_status, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("1 accepted, 0 rejected"));
+  EXPECT_EQ(RunProgram({"config", "check", "--dir", dir}).exit_status, 0);
+}
+
+TEST(CliTest, AReplacedFileIsReadAnew) {
+  const TemporaryFolder folder;
+  const std::string dir = folder.path() + "/data";
+  std::string items = WriteFile(folder.path(), "i.csv", "id,title\np1,Lamp\n");
+  ASSERT_EQ(RunProgram({"import", "csv", items, "--kind", "items", "--dir", dir}).exit_status, 0);
+  items = WriteFile(folder.path(), "i.csv", "id,title\np1,Better lamp\n");
+  const Outcome outcome = RunProgram({"import", "csv", items, "--kind", "items", "--dir", dir});
+  EXPECT_THAT(outcome.output, HasSubstr("1 accepted"));
+  EXPECT_THAT(outcome.output, HasSubstr("another one than an earlier run took"));
+  EXPECT_THAT(RunProgram({"recommend", "--dir", dir}).output, HasSubstr("Better lamp"));
 }
 
 TEST(CliTest, AMistypedColumnOrFolderIsNamed) {
