@@ -11,8 +11,8 @@ TEST(OpenApiTest, NamesEveryEndpointWithItsScopeAndResolvesEveryReference) {
   simdjson::dom::element document;
   ASSERT_EQ(parser.parse(OpenApiText()).get(document), simdjson::SUCCESS);
   EXPECT_EQ(std::string_view(document["openapi"]), "3.1.0");
-  for (const char* path :
-       {"/v1/events", "/v1/recommend", "/v1/rank", "/v1/items/{id}", "/v1/items:batch", "/v1/users/{id}/profile"}) {
+  for (const char* path : {"/v1/events", "/v1/recommend", "/v1/rank", "/v1/items/{id}", "/v1/items:batch",
+                           "/v1/users/{id}/profile", "/v1/users/{id}/collections/{name}"}) {
     EXPECT_EQ(document["paths"][path].error(), simdjson::SUCCESS) << path;
   }
   const std::string text(OpenApiText());
