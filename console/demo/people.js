@@ -16,7 +16,6 @@ export function setUser(person) {
   session.interests = [];
   $("user-name").textContent = person.name;
   $("user-avatar").textContent = person.isNew ? "?" : initials(person.name);
-  $("user").setAttribute("aria-label", `Looking as ${person.name}. Choose someone else`);
   history.replaceState(null, "", `?user=${encodeURIComponent(person.id)}${location.hash}`);
   emit("user");
 }

@@ -168,7 +168,7 @@ class Explainer {
                                    [&](const retrieve::Candidate& found) { return found.item.key == item.key; });
       if (at == unbounded_[g].end()) continue;
       const auto rank = static_cast<uint32_t>(at - unbounded_[g].begin()) + 1;
-      const double distance = rank / double{inputs_.config->FindGenerator(surface_.generators[g])->count};
+      const double distance = rank / static_cast<double>(inputs_.config->FindGenerator(surface_.generators[g])->count);
       if (distance >= nearest) continue;
       nearest = distance;
       SetGenerator(g, rank, at->score, out);

@@ -233,8 +233,9 @@ test("dark when the system is, and by the button", async () => {
   await page.reload();
   assert.equal(await page.getAttribute("html", "data-theme"), "light", "what was chosen stays");
   await page.click("#theme");
+  assert.equal(await page.getAttribute("html", "data-theme"), "dark", "the system's again");
   await page.emulateMedia({ colorScheme: "light" });
-  assert.equal(await page.getAttribute("html", "data-theme"), "light", "back to the system's");
+  await page.waitForSelector("html[data-theme=light]");
   await done(page);
 });
 
