@@ -62,11 +62,14 @@ TEST_F(AppTest, HistoryLeavesOutRepeatsAndWhatWasHidden) {
   Send(*app, "a", "click", "x", "1");
   Send(*app, "a", "click", "y", "2");
   Send(*app, "a", "hide", "y", "3");
+  Send(*app, "a", "unhide", "x", "4");
+  Send(*app, "b", "hide", "x", "0");
+  Send(*app, "b", "unhide", "x", "3");
   Send(*app, "b", "save", "x", "1");
   Send(*app, "b", "impression", "z", "2");
   const auto history = ReadActions(app->log(), *app->config(), 2);
   ASSERT_TRUE(history.ok());
-  EXPECT_EQ(history->events, 6u);
+  EXPECT_EQ(history->events, 9u);
   EXPECT_EQ(history->user_count, 2u);
   EXPECT_EQ(history->item_keys.size(), 1u);
   EXPECT_EQ(history->users.size(), 2u);

@@ -50,6 +50,10 @@ absl::StatusOr<ActionHistory> ReadActions(const log::EventLog& log, const config
         out.hidden.insert({event.user_key(), event.item_key()});
         continue;
       }
+      if (event.type() == "unhide") {
+        out.hidden.erase({event.user_key(), event.item_key()});
+        continue;
+      }
       const auto weight = static_cast<float>(state::EventStrength(*type->second, event));
       if (weight > 0)
         out.actions.push_back({event.user_key(), event.item_key(), event.event_time_us(), weight, record.offset});

@@ -45,6 +45,12 @@ void PrintItem(element item, bool explain) {
   std::printf("     from %s\n", line.c_str());
 }
 
+void PrintOutcome(element outcome) {
+  std::printf("%s: %s (%s/%s)\n", std::string(Text(outcome, "id")).c_str(),
+              std::string(Text(outcome, "detail")).c_str(), std::string(Text(outcome, "stage")).c_str(),
+              std::string(Text(outcome, "code")).c_str());
+}
+
 }  // namespace
 
 absl::Status Recommend(const RecommendOptions& options) {
@@ -54,6 +60,11 @@ absl::Status Recommend(const RecommendOptions& options) {
   json.BeginObject().Key("surface").String(options.surface).Key("user").String(options.user).Key("n").Uint(options.n);
   if (!options.item.empty()) json.Key("item").String(options.item);
   if (!options.filter.empty()) json.Key("filter").String(options.filter);
+  if (!options.why_not.empty()) {
+    json.Key("explain_items").BeginArray();
+    for (const std::string& item : options.why_not) json.String(item);
+    json.EndArray();
+  }
   json.Key("explain").Bool(options.explain).Key("fields").BeginArray().String("title").EndArray().EndObject();
   ASSIGN_OR_RETURN(const std::string answer, connection->Checked("POST", "/v1/recommend", body));
   if (options.json) {
@@ -66,6 +77,10 @@ absl::Status Recommend(const RecommendOptions& options) {
   if (parser.parse(answer).get(document) || document["items"].get(items))
     return absl::InternalError("the answer is not JSON");
   for (const element item : items) PrintItem(item, options.explain);
+  simdjson::dom::array outcomes;
+  if (document["outcomes"].get(outcomes) == simdjson::SUCCESS) {
+    for (const element outcome : outcomes) PrintOutcome(outcome);
+  }
   std::printf("request %s, snapshot %s\n", std::string(Text(document, "request_id")).c_str(),
               std::string(Text(document, "snapshot")).c_str());
   simdjson::dom::array degraded;

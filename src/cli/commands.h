@@ -56,6 +56,7 @@ struct RecommendOptions {
   std::string user, surface = "home", item, filter;
   uint32_t n = 10;
   bool explain = false, json = false;
+  std::vector<std::string> why_not;  ///< items to say the outcome of
 };
 absl::Status Recommend(const RecommendOptions& options);
 

@@ -81,21 +81,21 @@ absl::Status Demo(const DemoOptions& options) {
                   Thousands(world.Items().size()), Thousands(world.user_count()), world_options.days));
 
   // Declared before the server: its threads ask for pictures until it is gone.
-  Pictures pictures;
+  Gallery gallery;
   const auto users = std::make_shared<const std::string>(UsersJson(world, kUsersOnThePage));
   RETURN_IF_ERROR(app::App::InitFolder(folder.path(), "default", DemoConfigText(world_options.embedding_dim)).status());
   server::Server::Options server_options;
   server_options.dir = folder.path();
   server_options.config.port = options.headless ? 0 : static_cast<uint16_t>(options.port);
   server_options.config.log_level = "warn";
-  server_options.routes = [&](server::Api& api) { AddDemoRoutes(api, users, &pictures); };
+  server_options.routes = [&](server::Api& api) { AddDemoRoutes(api, users, &gallery); };
   ASSIGN_OR_RETURN(const auto server, server::Server::Start(server_options));
   const std::string address = fmt::format("127.0.0.1:{}", server->port());
   ASSIGN_OR_RETURN(server::HttpClient setup, server::HttpClient::Connect(address, 600'000'000));
 
   sim::Audience audience(world);
   uint64_t shown = 0;
-  ASSIGN_OR_RETURN(const uint64_t imported, ImportWorld(world, audience, setup, pictures, [&](uint64_t events) {
+  ASSIGN_OR_RETURN(const uint64_t imported, ImportWorld(world, audience, setup, gallery, [&](uint64_t events) {
                      if (events - shown >= 100'000) Say(fmt::format("{} events imported", Thousands(shown = events)));
                    }));
   Say(fmt::format("{} events imported; learning", Thousands(imported)));
@@ -104,7 +104,7 @@ absl::Status Demo(const DemoOptions& options) {
 
   std::atomic<bool> stop = false;
   ASSIGN_OR_RETURN(server::HttpClient browse_client, server::HttpClient::Connect(address, 30'000'000));
-  DemoClient client(std::move(browse_client), &world, &pictures);
+  DemoClient client(std::move(browse_client), &world, &gallery);
   sim::BrowseOptions browse;
   browse.seed = options.seed;
   browse.seconds = options.seconds;

@@ -12,8 +12,8 @@ namespace bowerbird::cli {
 class DemoClient final : public sim::Client {
  public:
   /// `world` renders the pictures of added items, on the thread that calls AddItem.
-  DemoClient(server::HttpClient client, sim::world::World* world, Pictures* pictures)
-      : client_(std::move(client)), world_(world), pictures_(pictures) {}
+  DemoClient(server::HttpClient client, sim::world::World* world, Gallery* gallery)
+      : client_(std::move(client)), world_(world), gallery_(gallery) {}
   absl::StatusOr<sim::FeedPage> Recommend(const sim::FeedQuery& query) override;
   absl::Status SendEvents(std::span<const sim::SentEvent> events) override;
   absl::Status AddItem(const sim::world::Item& item) override;
@@ -24,7 +24,7 @@ class DemoClient final : public sim::Client {
 
   server::HttpClient client_;
   sim::world::World* const world_;
-  Pictures* const pictures_;
+  Gallery* const gallery_;
 };
 
 }  // namespace bowerbird::cli

@@ -113,6 +113,8 @@ int main(int argc, char** argv) {
   recommend->add_option("--filter", recommend_options.filter, "such as: price < 50 and categories contains \"Desks\"");
   recommend->add_option("-n", recommend_options.n, "items wanted")->check(CLI::Range(1, 200))->capture_default_str();
   recommend->add_flag("--explain", recommend_options.explain, "say why");
+  recommend->add_option("--why-not", recommend_options.why_not,
+                        "item to say of where it is, or what left it out; may be given again");
   recommend->add_flag("--json", recommend_options.json, "the API's answer as it is");
   recommend->callback([&] { run = [&] { return Recommend(recommend_options); }; });
 

@@ -14,7 +14,7 @@ namespace {
 
 constexpr uint32_t kEventSchema = 1;
 /// The user's event that takes an item out of their sight at once.
-constexpr std::string_view kHideType = "hide";
+constexpr std::string_view kHideType = "hide", kUnhideType = "unhide";
 
 catalog::Problem Prefixed(catalog::Problem problem, int64_t index) {
   if (index >= 0) {
@@ -63,6 +63,7 @@ struct Collector::Batch {
     size_t position = 0;  ///< in result.positions
     std::string item;
     catalog::ItemKey key;
+    bool undo = false;  ///< an unhide
   };
   int64_t receive_time_us = 0;
   bool history = false;
@@ -171,8 +172,10 @@ struct Collector::Impl {
                               fmt::format("found an event of {} bytes with its item's stamp; expected at most {}",
                                           record.value.size(), log::EventLog::kValueBytesMax)};
     }
-    if (event->type() == kHideType && !event->item().empty()) {
-      batch->hides.push_back({batch->result.positions.size(), event->item(), catalog::ItemKey(event->item_key())});
+    const bool unhide = event->type() == kUnhideType;
+    if (unhide || event->type() == kHideType) {
+      batch->hides.push_back(
+          {batch->result.positions.size(), event->item(), catalog::ItemKey(event->item_key()), unhide});
     }
     batch->bytes += record.value.size() + record.key.size();
     batch->result.positions.push_back({user, record.partition, 0});
@@ -205,7 +208,11 @@ struct Collector::Impl {
     if (overlays.hides != nullptr) {
       for (const Batch::Hide& hide : batch->hides) {
         const Accepted& position = positions[hide.position];
-        overlays.hides->Add(position.user, hide.item, hide.key, position.offset);
+        if (hide.undo) {
+          overlays.hides->Undo(position.user, hide.key, position.offset);
+        } else {
+          overlays.hides->Add(position.user, hide.item, hide.key, position.offset);
+        }
       }
     }
     if (overlays.last_acknowledged == nullptr) return;

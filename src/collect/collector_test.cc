@@ -222,6 +222,8 @@ TEST_F(CollectorTest, RemembersAcknowledgedEventsAndHides) {
   EXPECT_EQ(hides[0].item, "i2");
   EXPECT_EQ(hides[0].key, hasher_.Item("i2"));
   EXPECT_EQ(hides[0].offset, result->positions[1].offset);
+  ASSERT_TRUE(Collect(R"([{"type":"unhide","user":"u1","item":"i2"}])").ok());
+  EXPECT_TRUE(hides_.Unfolded(hasher_.User("u1"), 0).empty());
 }
 
 TEST_F(CollectorTest, HandlesTimesOf1970AndOf2099) {

@@ -47,6 +47,19 @@ void HideOverlay::Add(catalog::UserKey user, std::string_view item, catalog::Ite
   shard.by_user[user].push_back(std::prev(shard.by_age.end()));
 }
 
+void HideOverlay::Undo(catalog::UserKey user, catalog::ItemKey key, uint64_t offset) {
+  Shard& shard = ShardOf(user);
+  const std::lock_guard lock(shard.mutex);
+  const auto it = shard.by_user.find(user);
+  if (it == shard.by_user.end()) return;
+  std::erase_if(it->second, [&](Shard::Entries::iterator entry) {
+    if (entry->hide.key != key || entry->hide.offset >= offset) return false;
+    shard.by_age.erase(entry);
+    return true;
+  });
+  if (it->second.empty()) shard.by_user.erase(it);
+}
+
 std::vector<HideOverlay::Hide> HideOverlay::Unfolded(catalog::UserKey user, uint64_t folded_offset) {
   Shard& shard = ShardOf(user);
   const std::lock_guard lock(shard.mutex);

@@ -28,6 +28,9 @@ class HideOverlay {
   ~HideOverlay();
 
   void Add(catalog::UserKey user, std::string_view item, catalog::ItemKey key, uint64_t offset);
+  /// An acknowledged unhide at `offset`: forgets the user's hides of the item before it. A hide that state has folded
+  /// already holds until state folds the unhide, too.
+  void Undo(catalog::UserKey user, catalog::ItemKey key, uint64_t offset);
   /// The user's hides with offset >= `folded_offset` (the end of what state folded of the user's partition), by offset.
   /// Those below are folded, and forgotten.
   std::vector<Hide> Unfolded(catalog::UserKey user, uint64_t folded_offset);

@@ -35,6 +35,23 @@ TEST(HideOverlayTest, GivesWhatIsNotFoldedYet) {
   EXPECT_EQ(overlay.dropped(), 0u);
 }
 
+TEST(HideOverlayTest, AnUnhideUndoesOnlyTheHidesOfItsItemBeforeIt) {
+  HideOverlay overlay;
+  overlay.Add(UserKey(1), "a", ItemKey(10), 5);
+  overlay.Add(UserKey(1), "b", ItemKey(11), 6);
+  overlay.Add(UserKey(2), "a", ItemKey(10), 7);
+  overlay.Undo(UserKey(1), ItemKey(10), 8);
+  overlay.Undo(UserKey(3), ItemKey(10), 8);
+  ASSERT_EQ(overlay.Unfolded(UserKey(1), 0).size(), 1u);
+  EXPECT_EQ(overlay.Unfolded(UserKey(1), 0)[0].item, "b");
+  EXPECT_EQ(overlay.Unfolded(UserKey(2), 0).size(), 1u);
+  // Acknowledged out of order: the hide is the newer one.
+  overlay.Add(UserKey(1), "a", ItemKey(10), 12);
+  overlay.Undo(UserKey(1), ItemKey(10), 9);
+  EXPECT_EQ(overlay.Unfolded(UserKey(1), 0).size(), 2u);
+  EXPECT_EQ(overlay.size(), 3u);
+}
+
 TEST(HideOverlayTest, TheOldestGoesAtTheBound) {
   HideOverlay overlay(160);  // 10 a shard
   for (uint64_t i = 0; i < 25; ++i) overlay.Add(UserKey(16 * (i % 2)), std::to_string(i), ItemKey(i), i);

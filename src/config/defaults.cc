@@ -25,6 +25,7 @@ std::vector<EventType> BuiltInEventTypes() {
       BuiltIn("search", 0, Polarity::kNeutral, ItemUse::kNone),
       BuiltIn("notification_open", 0.5, Polarity::kPositive, ItemUse::kOptional),
       BuiltIn("identify", 0, Polarity::kNeutral, ItemUse::kNone),
+      BuiltIn("unhide", 0, Polarity::kNeutral, ItemUse::kRequired),
   };
   for (uint32_t i = 0; i < types.size(); ++i) {
     types[i].ordinal = i;

@@ -45,6 +45,7 @@ TEST(DefaultsTest, EventTypes) {
       {"search", 0, Polarity::kNeutral, ItemUse::kNone},
       {"notification_open", 0.5, Polarity::kPositive, ItemUse::kOptional},
       {"identify", 0, Polarity::kNeutral, ItemUse::kNone},
+      {"unhide", 0, Polarity::kNeutral, ItemUse::kRequired},
   };
   const auto& types = Defaults().event_types;
   ASSERT_EQ(types.size(), std::size(kExpected));

@@ -95,8 +95,8 @@ absl::StatusOr<Declarations> Infer(Kind kind, RowSource& source, std::string_vie
 
 std::string AddDeclarations(std::string_view starter, const Declarations& declarations) {
   std::string text(starter);
-  static constexpr std::string_view kBuiltIn[] = {"impression", "click",  "closeup",           "save",    "hide",
-                                                  "purchase",   "search", "notification_open", "identify"};
+  static constexpr std::string_view kBuiltIn[] = {"impression", "click",  "closeup",           "save",     "hide",
+                                                  "purchase",   "search", "notification_open", "identify", "unhide"};
   std::string attributes;
   std::vector<std::pair<std::string, expression::Type>> sorted(declarations.item_attributes.begin(),
                                                                declarations.item_attributes.end());

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bowerbird/v1/item.pb.h"
@@ -40,6 +41,20 @@ struct AnswerItem {
   std::optional<AnswerExplanation> explanation;  ///< set when the request said `explain`
 };
 
+/// What became of an item that the request asked about: a v1::ItemOutcome. What does not apply is 0 or empty.
+struct AnswerOutcome {
+  std::string id;
+  std::string_view stage, code;  ///< constants of why_not.cc
+  std::string detail;
+  uint32_t position = 0;
+  uint32_t rank = 0, candidates = 0, page = 0;
+  float score = 0, last_score = 0;
+  std::string generator;
+  uint32_t generator_rank = 0, generator_count = 0;
+  float generator_score = 0;
+  std::vector<std::string> rules;
+};
+
 /// Microseconds spent in each stage, for metrics; in no record.
 struct StageTimes {
   int64_t check_us = 0;  ///< request validation, filters compiled
@@ -54,7 +69,8 @@ struct StageTimes {
 struct Answer {
   std::string request_id;
   std::vector<AnswerItem> items;
-  std::string next_cursor;  ///< set by Engine; empty when there is nothing more
+  std::vector<AnswerOutcome> outcomes;  ///< of request.explain_items, in that order
+  std::string next_cursor;              ///< set by Engine; empty when there is nothing more
   std::string snapshot;
   std::string config_version;
   std::vector<std::string> degraded;

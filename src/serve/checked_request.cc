@@ -186,6 +186,11 @@ absl::StatusOr<CheckedRequest> Check(const Inputs& inputs, const v1::RecommendRe
     return Refuse("unknown_field", fmt::format("fields[{}]", i),
                   fmt::format("found {}; expected {}", Quote(request.fields(i)), ItemFieldNames(config)));
   }
+  RETURN_IF_ERROR(
+      CheckSize(static_cast<size_t>(request.explain_items_size()), kExplainItemsMax, "items", "explain_items"));
+  for (int i = 0; i < request.explain_items_size(); ++i) {
+    RETURN_IF_ERROR(CheckItemId(config, request.explain_items(i), fmt::format("explain_items[{}]", i)));
+  }
   RETURN_IF_ERROR(CheckSize(static_cast<size_t>(request.rules_size()), kRulesMax, "rules", "rules"));
   AddScoreRules(*checked.surface, &checked);
   for (int r = 0; r < request.rules_size(); ++r) {

@@ -167,5 +167,36 @@ TEST(ContractsTest, TheSameInputsGiveTheSameAnswerByteForByte) {
   }
 }
 
+TEST(ContractsTest, EveryItemHasOneOutcomeAndAskingChangesNothing) {
+  for (uint64_t case_seed = 2000; case_seed < 2040; ++case_seed) {
+    SCOPED_TRACE(fmt::format("case {}", case_seed));
+    const Case c(case_seed);
+    const auto plain = Recommend(c.shop.Inputs(), c.Request(20));
+    ASSERT_TRUE(plain.ok()) << plain.status();
+    std::set<std::string> shown;
+    for (const AnswerItem& item : plain->items) shown.insert(item.id);
+    for (size_t first = 0; first < c.shop.catalog.items.size(); first += kExplainItemsMax) {
+      v1::RecommendRequest request = c.Request(20);
+      for (size_t i = first; i < std::min(first + kExplainItemsMax, c.shop.catalog.items.size()); ++i) {
+        request.add_explain_items(c.shop.catalog.items[i].id());
+      }
+      const auto answer = Recommend(c.shop.Inputs(), request);
+      ASSERT_TRUE(answer.ok()) << answer.status();
+      EXPECT_EQ(answer->record.candidates_hash(), plain->record.candidates_hash());
+      ASSERT_EQ(answer->outcomes.size(), static_cast<size_t>(request.explain_items_size()));
+      for (size_t i = 0; i < answer->outcomes.size(); ++i) {
+        const AnswerOutcome& outcome = answer->outcomes[i];
+        SCOPED_TRACE(fmt::format("{}: {}", outcome.id, outcome.code));
+        const v1::Item& item = c.shop.catalog.items[first + i];
+        EXPECT_EQ(outcome.code == "shown", shown.contains(item.id()));
+        EXPECT_EQ(c.Allowed(item), outcome.stage != "catalog" && outcome.stage != "filter" &&
+                                       outcome.code != "hidden" && outcome.code != "excluded");
+        if (outcome.code == "seen") EXPECT_TRUE(c.seen.contains(item.id()) && c.ExcludesSeen());
+        EXPECT_FALSE(outcome.detail.empty());
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace bowerbird::serve

@@ -10,6 +10,7 @@
 #include "base/status_macros.h"
 #include "catalog/problem.h"
 #include "serve/checked_request.h"
+#include "serve/collection.h"
 #include "serve/profile.h"
 
 namespace bowerbird::serve {
@@ -142,6 +143,12 @@ absl::StatusOr<v1::ProfileResponse> Engine::Profile(const v1::ProfileRequest& re
   v1::ProfileResponse profile = BuildProfile(*config, *sources_.view(), *user, clock_->NowUs());
   profile.set_id(request.id());
   return profile;
+}
+
+absl::StatusOr<v1::CollectionResponse> Engine::Collection(const v1::CollectionRequest& request) {
+  RETURN_IF_ERROR(CheckUserId(*sources_.config(), request.id(), "id"));
+  ASSIGN_OR_RETURN(const auto user, sources_.user(options_.hasher.User(request.id()), request.id()));
+  return BuildCollection(*sources_.view(), *user, request.name());
 }
 
 Engine::Counters Engine::counters() const {

@@ -61,6 +61,8 @@ class Engine {
   absl::StatusOr<Answer> Recommend(const v1::RecommendRequest& request);
   absl::StatusOr<RankAnswer> Rank(const v1::RankRequest& request);
   absl::StatusOr<v1::ProfileResponse> Profile(const v1::ProfileRequest& request);
+  /// NotFound: the user has no collection of that name.
+  absl::StatusOr<v1::CollectionResponse> Collection(const v1::CollectionRequest& request);
 
   struct Counters {
     uint64_t answers = 0, runs_again = 0;

@@ -17,7 +17,9 @@
 #include "serve/checked_request.h"
 #include "serve/explain.h"
 #include "serve/item_fields.h"
+#include "serve/judge.h"
 #include "serve/served_record.h"
+#include "serve/why_not.h"
 
 namespace bowerbird::serve {
 namespace {
@@ -39,43 +41,12 @@ std::vector<catalog::ItemKey> HiddenItems(const Inputs& inputs) {
   return hidden;
 }
 
-bool SeenWithin(const state::SeenItem& seen, const config::Surface& surface, int64_t now_us) {
-  return surface.seen_window_us == 0 || now_us - int64_t{seen.time_s} * 1'000'000 < surface.seen_window_us;
-}
-
 std::vector<catalog::ItemKey> SeenItems(const Inputs& inputs, const config::Surface& surface) {
   std::vector<catalog::ItemKey> keys;
   for (const state::SeenItem& seen : inputs.user->seen) {
     if (SeenWithin(seen, surface, inputs.now_us)) keys.push_back(seen.item);
   }
   return keys;
-}
-
-/// Scores with rules and the seen policy applied, best first, ties by key.
-std::vector<Judged> Judge(const Inputs& inputs, const CheckedRequest& request, const Union& candidates,
-                          const rank::Ranked& ranked) {
-  std::vector<Judged> judged(candidates.size());
-  for (uint32_t i = 0; i < judged.size(); ++i) {
-    Judged& one = judged[i];
-    one.item = candidates.candidates[i].item;
-    one.candidate = i;
-    one.rank_score = ranked.scores[i];
-    one.score = ranked.scores[i];
-    for (size_t r = 0; r < request.scores.size(); ++r) {
-      if (!inputs.view->Matches(one.item, *request.scores[r].when, inputs.now_us)) continue;
-      one.score *= request.scores[r].factor;
-      one.rules.push_back(static_cast<uint16_t>(r));
-    }
-    if (request.surface->seen == config::SeenPolicy::kDemote) {
-      const state::SeenItem* seen = inputs.user->FindSeen(one.item.key);
-      if (seen != nullptr && SeenWithin(*seen, *request.surface, inputs.now_us))
-        one.score *= request.surface->seen_factor;
-    }
-  }
-  std::sort(judged.begin(), judged.end(), [](const Judged& a, const Judged& b) {
-    return a.score != b.score ? a.score > b.score : a.item.key < b.item.key;
-  });
-  return judged;
 }
 
 rank::Request RankRequestOf(const Inputs& inputs, const CheckedRequest& request, const retrieve::Taste& taste) {
@@ -113,13 +84,7 @@ class PageMaker {
     ChoosePins();
     ApplySeenPolicy();
     taste_ = retrieve::MakeTaste(*inputs_.config, *inputs_.view, *inputs_.user);
-    retrieve::Query query;
-    query.pool = &pool_;
-    query.taste = &taste_;
-    query.items = inputs_.items.get();
-    query.item = checked_.item.has_value() ? &*checked_.item : nullptr;
-    query.now_us = inputs_.now_us;
-    UnionBuilder builder(*inputs_.config, surface_, query);
+    UnionBuilder builder(*inputs_.config, surface_, QueryOf());
     builder.RunGenerators();
     for (const auto& [place, pin] : pins_) builder.Add(pin.item);
     if (builder.result().size() < checked_.n) {
@@ -157,6 +122,16 @@ class PageMaker {
     return pool;
   }
 
+  retrieve::Query QueryOf() const {
+    retrieve::Query query;
+    query.pool = &pool_;
+    query.taste = &taste_;
+    query.items = inputs_.items.get();
+    query.item = checked_.item.has_value() ? &*checked_.item : nullptr;
+    query.now_us = inputs_.now_us;
+    return query;
+  }
+
   /// A pin stands whether its item was seen or not, but not where a filter, a hide or an exclude forbids it.
   void ChoosePins() {
     absl::flat_hash_set<uint64_t> pinned;
@@ -179,6 +154,7 @@ class PageMaker {
       unseen.Remove(SeenItems(inputs_, surface_));
       if (unseen.size() > 0 || pool_.size() == 0 || inputs_.chain.page > 0) {
         pool_ = std::move(unseen);
+        seen_excluded_ = true;
         return;
       }
     }
@@ -186,21 +162,30 @@ class PageMaker {
   }
 
   void BlendPage() {
-    absl::flat_hash_map<uint64_t, std::pair<uint32_t, const PinRule*>> pin_of;
-    for (const auto& [place, pin] : pins_) pin_of.emplace(pin.item.key.value, std::pair(place, pin.rule));
-    std::vector<blend::Candidate> candidates(judged_.size());
+    absl::flat_hash_map<uint64_t, const PinRule*> pin_of;
+    for (const auto& [place, pin] : pins_) pin_of.emplace(pin.item.key.value, pin.rule);
+    for (Judged& judged : judged_) {
+      const auto pin = pin_of.find(judged.item.key.value);
+      if (pin != pin_of.end()) judged.pin = pin->second;
+    }
+    base::Rng rng(inputs_.seed);
+    explored_ = rng.Uniform() < surface_.explore;
+    page_ = BlendOf(judged_, {}, explored_ ? &rng : nullptr);
+  }
+
+  /// The page of `judged`, best first, in order of score without `rng`.
+  blend::Page BlendOf(std::span<const Judged> judged, const Without& without, base::Rng* rng) const {
+    std::vector<blend::Candidate> candidates(judged.size());
     std::vector<blend::Pin> pins;
-    for (uint32_t i = 0; i < judged_.size(); ++i) {
-      candidates[i] = {judged_[i].score, inputs_.view->Categories(judged_[i].item)};
-      const auto pin = pin_of.find(judged_[i].item.key.value);
-      if (pin == pin_of.end()) continue;
-      pins.push_back({pin->second.first, i});
-      judged_[i].pin = pin->second.second;
+    const auto before = static_cast<uint32_t>(inputs_.chain.shown.size());
+    for (uint32_t i = 0; i < judged.size(); ++i) {
+      candidates[i] = {judged[i].score, inputs_.view->Categories(judged[i].item)};
+      if (judged[i].pin != nullptr && !without.pins) pins.push_back({judged[i].pin->position - before - 1, i});
     }
     blend::Policy policy;
     policy.n = checked_.n;
-    policy.diversity = surface_.diversity;
-    policy.category_cap = surface_.category_cap;
+    policy.diversity = without.diversity ? 0 : surface_.diversity;
+    policy.category_cap = without.cap ? 0 : surface_.category_cap;
     policy.temperature = surface_.temperature;
     std::vector<std::span<const uint64_t>> above;
     const std::vector<catalog::ItemKey>& shown = inputs_.chain.shown;
@@ -209,9 +194,7 @@ class PageMaker {
       if (inputs_.view->Find(shown[i], &item)) above.push_back(inputs_.view->Categories(item));
     }
     policy.above = above;
-    base::Rng rng(inputs_.seed);
-    explored_ = rng.Uniform() < surface_.explore;
-    page_ = blend::Blend(candidates, pins, policy, explored_ ? &rng : nullptr);
+    return blend::Blend(candidates, pins, policy, rng);
   }
 
   /// Adds items that the caps would still allow on the page; false when there are none.
@@ -268,6 +251,8 @@ class PageMaker {
     }
     answer->more = left > 0 && !page_.items.empty() && inputs_.chain.shown.size() + page_.items.size() < kChainItemsMax;
 
+    if (request_.explain_items_size() > 0) ExplainMissing(judgement, answer);
+
     answer->record = BeginRecord(inputs_, "recommend");
     *answer->record.mutable_request() = request_;
     Outcome outcome;
@@ -278,6 +263,15 @@ class PageMaker {
     outcome.temperature = surface_.temperature;
     outcome.degraded = degraded_;
     RecordOutcome(outcome, &answer->record);
+  }
+
+  void ExplainMissing(const Judgement& judgement, Answer* answer) const {
+    const retrieve::Query query = QueryOf();
+    const auto blend = [this](std::span<const Judged> judged, const Without& without) {
+      return BlendOf(judged, without, nullptr);
+    };
+    const PageOutcome outcome{&judgement, judged_, &page_, &query, explored_, seen_excluded_, blend};
+    answer->outcomes = ExplainItems(outcome, request_.explain_items());
   }
 
   const Inputs& inputs_;
@@ -292,6 +286,7 @@ class PageMaker {
   std::vector<Judged> judged_;
   blend::Page page_;
   bool explored_ = false;
+  bool seen_excluded_ = false;  ///< seen items left the pool
 };
 
 }  // namespace

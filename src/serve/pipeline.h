@@ -48,6 +48,7 @@ inline constexpr uint32_t kItemsMax = 200;        ///< RecommendRequest.n
 inline constexpr uint32_t kItemsDefault = 25;     ///< when n is 0
 inline constexpr uint32_t kExcludeMax = 1000;     ///< RecommendRequest.exclude
 inline constexpr uint32_t kRulesMax = 50;         ///< RecommendRequest.rules
+inline constexpr uint32_t kExplainItemsMax = 20;  ///< RecommendRequest.explain_items
 inline constexpr uint32_t kFieldsMax = 64;        ///< RecommendRequest.fields
 inline constexpr uint32_t kRankItemsMax = 1000;   ///< RankRequest.items
 inline constexpr uint32_t kChainItemsMax = 5000;  ///< shown on all pages of one chain; then there is no next page

@@ -84,6 +84,19 @@ void AddServeRoutes(app::App* app, Metrics* metrics, Api* api) {
                      respond(std::move(response));
                    });
                  }});
+  api->AddRoute({"GET", "/v1/users/{id}/collections/{name}", "serve",
+                 [app](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
+                   v1::CollectionRequest message;
+                   message.set_id(request->path_parameters["id"]);
+                   message.set_name(request->path_parameters["name"]);
+                   WhenCurrent(app, request, message.id(), [app, message, respond] {
+                     const absl::StatusOr<v1::CollectionResponse> collection = app->engine().Collection(message);
+                     if (!collection.ok()) return respond(ProblemResponse(collection.status()));
+                     HttpResponse response;
+                     WriteCollection(*collection, &response.body);
+                     respond(std::move(response));
+                   });
+                 }});
 }
 
 }  // namespace bowerbird::server

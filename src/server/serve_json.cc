@@ -198,6 +198,35 @@ void WriteItems(const std::vector<serve::AnswerItem>& items, JsonWriter* json) {
   json->EndArray();
 }
 
+void WriteOutcomes(const std::vector<serve::AnswerOutcome>& outcomes, JsonWriter* json) {
+  json->Key("outcomes").BeginArray();
+  const auto number = [json](std::string_view key, uint32_t value) {
+    if (value != 0) json->Key(key).Uint(value);
+  };
+  for (const serve::AnswerOutcome& outcome : outcomes) {
+    json->BeginObject().Key("id").String(outcome.id).Key("stage").String(outcome.stage);
+    json->Key("code").String(outcome.code).Key("detail").String(outcome.detail);
+    number("position", outcome.position);
+    if (outcome.rank != 0) {
+      json->Key("rank").Uint(outcome.rank).Key("candidates").Uint(outcome.candidates);
+      json->Key("score").Float(outcome.score).Key("last_score").Float(outcome.last_score);
+      json->Key("page").Uint(outcome.page);
+    }
+    if (!outcome.generator.empty()) {
+      json->Key("generator").String(outcome.generator).Key("generator_rank").Uint(outcome.generator_rank);
+      json->Key("generator_score").Float(outcome.generator_score);
+      json->Key("generator_count").Uint(outcome.generator_count);
+    }
+    if (!outcome.rules.empty()) {
+      json->Key("rules").BeginArray();
+      for (const std::string& rule : outcome.rules) json->String(rule);
+      json->EndArray();
+    }
+    json->EndObject();
+  }
+  json->EndArray();
+}
+
 }  // namespace
 
 absl::StatusOr<v1::RecommendRequest> ParseRecommend(std::string_view json) {
@@ -219,7 +248,9 @@ void WriteAnswer(const serve::Answer& answer, std::string* out) {
   json.Key("next_cursor").String(answer.next_cursor).Key("snapshot").String(answer.snapshot);
   json.Key("config_version").String(answer.config_version).Key("degraded").BeginArray();
   for (const std::string& name : answer.degraded) json.String(name);
-  json.EndArray().Key("explored").Bool(answer.explored).EndObject();
+  json.EndArray().Key("explored").Bool(answer.explored);
+  if (!answer.outcomes.empty()) WriteOutcomes(answer.outcomes, &json);
+  json.EndObject();
 }
 
 void WriteRankAnswer(const serve::RankAnswer& answer, std::string* out) {
@@ -229,6 +260,13 @@ void WriteRankAnswer(const serve::RankAnswer& answer, std::string* out) {
   json.Key("left_out").BeginArray();
   for (const std::string& id : answer.left_out) json.String(id);
   json.EndArray().EndObject();
+}
+
+void WriteCollection(const v1::CollectionResponse& collection, std::string* out) {
+  JsonWriter json(out);
+  json.BeginObject().Key("name").String(collection.name()).Key("items").BeginArray();
+  for (const v1::Item& item : collection.items()) collect::WriteItem(item, &json);
+  json.EndArray().Key("total").Uint(collection.total()).EndObject();
 }
 
 void WriteProfile(const v1::ProfileResponse& profile, std::string* out) {

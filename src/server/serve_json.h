@@ -18,6 +18,7 @@ absl::StatusOr<v1::RankRequest> ParseRank(std::string_view json);
 
 void WriteAnswer(const serve::Answer& answer, std::string* out);
 void WriteRankAnswer(const serve::RankAnswer& answer, std::string* out);
+void WriteCollection(const v1::CollectionResponse& collection, std::string* out);
 void WriteProfile(const v1::ProfileResponse& profile, std::string* out);
 
 }  // namespace bowerbird::server

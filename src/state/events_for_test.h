@@ -45,6 +45,7 @@ inline config::Config TestConfig() {
   type("hide", 1, Polarity::kNegative);
   type("dislike", 2, Polarity::kNegative);
   type("search", 0, Polarity::kNeutral);
+  type("unhide", 0, Polarity::kNeutral);
   config::EventType& rating = type("rating", 4, Polarity::kPositive);
   rating.value_zero = 1;
   rating.value_one = 5;
@@ -109,8 +110,8 @@ class RandomEvents {
       return event;
     }
     now_us_ += static_cast<int64_t>(rng_.Below(rng_.Bernoulli(0.01) ? 2 * kHourUs : 20 * kSecondUs));
-    static constexpr const char* kTypes[] = {"impression", "impression", "click",   "click",  "click",
-                                             "save",       "hide",       "dislike", "search", "rating"};
+    static constexpr const char* kTypes[] = {"impression", "impression", "click",  "click",   "click",  "save",
+                                             "hide",       "hide",       "unhide", "dislike", "search", "rating"};
     const std::string type = kTypes[rng_.Below(std::size(kTypes))];
     const uint64_t user = rng_.Bernoulli(0.3) ? 0 : rng_.Below(users_);
     const std::string item = type == "search" ? "" : fmt::format("item{}", rng_.Below(items_));

@@ -91,12 +91,14 @@ Verdict FoldPolicy::Judge(const v1::Event& event, const UserRecord& record, Chan
   const config::EventType& type = types_.find(event.type())->second;
   const bool impression = event.type() == "impression";
   const bool hide = event.type() == "hide";
+  const bool unhide = event.type() == "unhide";
   const double strength = EventStrength(type, event);
 
   UserOp& op = change->user;
   op.kind = event.item().empty() ? UserOp::Kind::kCount
             : impression         ? UserOp::Kind::kImpression
             : hide               ? UserOp::Kind::kHide
+            : unhide             ? UserOp::Kind::kUnhide
                                  : UserOp::Kind::kAction;
   op.event_time_us = time_us;
   op.print = event.dedupe_print();

@@ -92,6 +92,12 @@ TEST_F(FoldTest, EachTypeGoesWhereItBelongs) {
   EXPECT_EQ(record_.hidden.size(), 1u);
   EXPECT_EQ(change_.item.kind, ItemEvent::Kind::kNegative);
 
+  Fold(TestEvent("unhide", "ann", "b", "", kStartUs));
+  EXPECT_TRUE(record_.hidden.empty());
+  EXPECT_FALSE(change_.has_item) << "that it was hidden stays counted";
+  Fold(TestEvent("unhide", "ann", "never hidden", "", kStartUs));
+  EXPECT_TRUE(record_.hidden.empty());
+
   v1::Event save = TestEvent("save", "ann", "c", "", kStartUs);
   save.set_collection("desks");
   save.set_surface("related");
@@ -106,7 +112,7 @@ TEST_F(FoldTest, EachTypeGoesWhereItBelongs) {
 
   Fold(TestEvent("search", "ann", "", "", kStartUs));
   EXPECT_FALSE(change_.has_item);
-  EXPECT_EQ(record_.events, 5u);
+  EXPECT_EQ(record_.events, 7u);
   EXPECT_EQ(record_.id, "ann");
 }
 

@@ -76,6 +76,10 @@ struct Oracle {
     ++user.events;
     if (event.item().empty()) return;
     const uint64_t item = event.item_key();
+    if (event.type() == "unhide") {
+      unhidden += user.hidden.erase(item);
+      return;
+    }
     ItemCounts& counts = items[item];
     const double strength = EventStrength(*type, event);
     if (event.type() == "impression") {
@@ -150,7 +154,7 @@ struct Oracle {
   config::Config config;
   std::map<std::string, OracleUser> users;
   std::map<uint64_t, ItemCounts> items;
-  uint64_t counted = 0, duplicates = 0, too_late = 0;
+  uint64_t counted = 0, duplicates = 0, too_late = 0, unhidden = 0;
 };
 
 class StateTest : public testing::Test {
@@ -253,6 +257,7 @@ TEST_F(StateTest, EqualsTheOracleAndAReplayAcrossFlushesAndRestarts) {
     EXPECT_EQ(report->users, oracle.users.size());
     EXPECT_GT(oracle.duplicates, 50u);
     EXPECT_GT(oracle.too_late, 10u);
+    EXPECT_GT(oracle.unhidden, 10u);
   }
 }
 

@@ -10,8 +10,18 @@
 namespace bowerbird::state {
 namespace {
 
-// The first byte of an operation: two bits of kind, then what follows.
+// The first byte of an operation: two bits of kind, what follows, and the third bit of kind.
 constexpr uint8_t kHasPrint = 1 << 2, kHasCategories = 1 << 3, kHasCollection = 1 << 4, kHasId = 1 << 5;
+constexpr int kKindHighShift = 6;
+
+uint8_t KindBits(UserOp::Kind kind) {
+  const auto bits = static_cast<uint8_t>(kind);
+  return static_cast<uint8_t>((bits & 3) | ((bits >> 2) << kKindHighShift));
+}
+
+UserOp::Kind KindOf(uint8_t flags) {
+  return static_cast<UserOp::Kind>((flags & 3) | (((flags >> kKindHighShift) & 1) << 2));
+}
 
 uint32_t SecondsOf(int64_t time_us) {
   return static_cast<uint32_t>(std::clamp<int64_t>(time_us / 1'000'000, 0, std::numeric_limits<uint32_t>::max()));
@@ -95,7 +105,7 @@ void Act(const UserLayout& layout, const UserOp& op, UserRecord* record, std::ve
 
 void EncodeUserOp(const UserOp& op, std::string* out) {
   const bool action = op.kind == UserOp::Kind::kAction;
-  const uint8_t flags = static_cast<uint8_t>(op.kind) | (op.print != 0 ? kHasPrint : 0) |
+  const uint8_t flags = KindBits(op.kind) | (op.print != 0 ? kHasPrint : 0) |
                         (action && !op.categories.empty() ? kHasCategories : 0) |
                         (action && !op.collection.empty() ? kHasCollection : 0) | (op.id.empty() ? 0 : kHasId);
   PutFixed(flags, out);
@@ -124,7 +134,7 @@ bool UserOpReader::Next(UserOp* op) {
   if (rest_.empty() || !ok_) return false;
   Reader in(rest_);
   const uint8_t flags = in.Fixed<uint8_t>();
-  op->kind = static_cast<UserOp::Kind>(flags & 3);
+  op->kind = KindOf(flags);
   op->id = flags & kHasId ? in.String() : std::string_view();
   op->event_time_us = in.Fixed<int64_t>();
   bool in_range = true;
@@ -149,7 +159,8 @@ bool UserOpReader::Next(UserOp* op) {
       for (std::string_view& category : op->categories) category = in.String();
     }
   }
-  ok_ = in.ok() && in_range && op->event_time_us >= 0 && op->event_time_us <= kTimeUsMax;
+  ok_ = in.ok() && op->kind <= UserOp::Kind::kUnhide && in_range && op->event_time_us >= 0 &&
+        op->event_time_us <= kTimeUsMax;
   rest_ = in.rest();
   return ok_;
 }
@@ -173,6 +184,9 @@ void ApplyUserOp(const UserLayout& layout, const UserOp& op, UserRecord* record,
       break;
     case UserOp::Kind::kHide:
       Hide(op.item, record);
+      break;
+    case UserOp::Kind::kUnhide:
+      std::erase(record->hidden, op.item);
       break;
   }
 }

@@ -25,7 +25,7 @@ inline constexpr int64_t kTimeUsMax = 253'402'300'799'000'000;
 /// One event's change of its user's record, judged and free of the config's names: what the store is given instead of
 /// the record (about 40 bytes), and what it applies when it reads or compacts.
 struct UserOp {
-  enum class Kind : uint8_t { kCount = 0, kImpression = 1, kAction = 2, kHide = 3 };
+  enum class Kind : uint8_t { kCount = 0, kImpression = 1, kAction = 2, kHide = 3, kUnhide = 4 };
   Kind kind = Kind::kCount;
   int64_t event_time_us = 0;
   uint64_t print = 0;                        ///< 0: none

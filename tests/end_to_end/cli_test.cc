@@ -71,6 +71,10 @@ TEST(CliTest, OwnCsvBecomesAFeedWithoutAConfig) {
   EXPECT_EQ(outcome.exit_status, 0);
   EXPECT_THAT(outcome.output, HasSubstr("p2"));
   EXPECT_THAT(outcome.output, Not(HasSubstr("  p1 ")));  // seen
+  outcome = RunProgram({"recommend", "--dir", dir, "--user", "b", "--why-not", "p1", "--why-not", "p9"});
+  EXPECT_EQ(outcome.exit_status, 0);
+  EXPECT_THAT(outcome.output, HasSubstr("(user/seen)"));
+  EXPECT_THAT(outcome.output, HasSubstr("p9: no item of the catalog has this id (catalog/unknown_item)"));
 
   // The same file again changes nothing: the rows are known by their place.
   outcome = RunProgram({"import", "csv", events, "--map", "user=customer_no", "--dir", dir});

@@ -62,6 +62,45 @@ TEST_F(ServingTest, AHiddenItemIsGoneFromTheNextAnswer) {
   }
 }
 
+TEST_F(ServingTest, AnUnhideBringsItBackAndOutcomesSaySo) {
+  RunningServer server(dir_);
+  auto client = server.Client();
+  const auto send = [&](const std::string& type, const std::string& id) {
+    const std::string event = fmt::format(R"({{"events":[{{"type":"{}","user":"u5","item":"{}"}}]}})", type, id);
+    EXPECT_EQ(client.Call("POST", "/v1/events", event)->status, 200);
+  };
+  const auto ask = [&](const std::string& id) {
+    return client
+        .Call("POST", "/v1/recommend",
+              fmt::format(R"({{"surface":"home","user":"u5","n":60,"explain_items":["{}"]}})", id))
+        ->body;
+  };
+  for (int round = 0; round < 20; ++round) {
+    const std::string id =
+        ItemIds(client.Call("POST", "/v1/recommend", R"({"surface":"home","user":"u5","n":10})")->body).at(0);
+    EXPECT_EQ(At(ask(id), "/outcomes/0/code"), "shown");
+    send("hide", id);
+    EXPECT_EQ(At(ask(id), "/outcomes/0/code"), "hidden");
+    send("unhide", id);
+    EXPECT_EQ(At(ask(id), "/outcomes/0/code"), "shown");
+    EXPECT_THAT(ItemIds(ask(id)), Contains(id));
+  }
+}
+
+TEST_F(ServingTest, ACollectionIsReadByItsName) {
+  RunningServer server(dir_);
+  auto client = server.Client();
+  const std::string events = R"({"events":[{"type":"save","user":"u5","item":"i7","collection":"For the flat / 2"},)"
+                             R"({"type":"save","user":"u5","item":"i8","collection":"For the flat / 2"}]})";
+  ASSERT_EQ(client.Call("POST", "/v1/events", events)->status, 200);
+  const auto board = client.Call("GET", "/v1/users/u5/collections/For%20the%20flat%20%2F%202", "");
+  ASSERT_EQ(board->status, 200) << board->body;
+  EXPECT_EQ(At(board->body, "/name"), "For the flat / 2");
+  EXPECT_EQ(At(board->body, "/items/0/id"), "i8");
+  EXPECT_EQ(At(board->body, "/items/1/id"), "i7");
+  EXPECT_EQ(client.Call("GET", "/v1/users/u5/collections/none", "")->status, 404);
+}
+
 TEST_F(ServingTest, ANarrowFilterStillFillsThePage) {
   RunningServer server(dir_);
   auto client = server.Client();
@@ -83,14 +122,18 @@ TEST_F(ServingTest, APastAnswerRunsAgainWithTheSameCandidatesAndScores) {
     RunningServer server(dir_);
     auto client = server.Client();
     for (int i = 0; i < 6; ++i) {
-      const auto answer = client.Call("POST", "/v1/recommend",
-                                      fmt::format(R"({{"surface":"{}","user":"u{}","item":"{}","n":10}})",
-                                                  i % 2 == 0 ? "home" : "related", i, i % 2 == 0 ? "" : "i7"));
+      const auto answer =
+          client.Call("POST", "/v1/recommend",
+                      fmt::format(R"({{"surface":"{}","user":"u{}","item":"{}","n":10,"explain_items":["i9"]}})",
+                                  i % 2 == 0 ? "home" : "related", i % 3, i % 2 == 0 ? "" : "i7"));
       ASSERT_EQ(answer->status, 200) << answer->body;
       requests.push_back(At(answer->body, "/request_id"));
       // The world goes on: events, catalog changes, a new model and snapshot.
       (void)client.Call("POST", "/v1/events",
                         fmt::format(R"({{"events":[{{"type":"save","user":"u{}","item":"i{}"}}]}})", i, 10 + i));
+      (void)client.Call(
+          "POST", "/v1/events",
+          fmt::format(R"({{"events":[{{"type":"{}","user":"u{}","item":"i9"}}]}})", i < 3 ? "hide" : "unhide", i % 3));
       (void)client.Call("PATCH", fmt::format("/v1/items/i{}", 20 + i), R"({"available":false})");
     }
     EXPECT_EQ(client.Call("POST", "/v1/jobs/train-cf", "{}")->status, 200);
