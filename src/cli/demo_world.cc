@@ -108,15 +108,15 @@ std::string Gallery::Picture(std::string_view item) const {
 }
 
 std::string Gallery::FindJson(std::string_view text) const {
-  const std::string lower = absl::AsciiStrToLower(text.substr(0, kWordsBytesMax));
-  const std::vector<std::string_view> words = absl::StrSplit(lower, ' ', absl::SkipEmpty());
+  const std::string lower = absl::AsciiStrToLower(std::string(text.substr(0, kWordsBytesMax)));
+  const std::vector<std::string> words = absl::StrSplit(lower, ' ', absl::SkipEmpty());
   std::string found;
   base::JsonWriter json(&found);
   json.BeginArray();
   size_t count = 0;
   absl::ReaderMutexLock lock(&mutex_);
   for (auto it = exhibits_.begin(); it != exhibits_.end() && !words.empty() && count < kFoundMax; ++it) {
-    const bool all = std::all_of(words.begin(), words.end(), [&](std::string_view word) {
+    const bool all = std::all_of(words.begin(), words.end(), [&](const std::string& word) {
       return it->second.words.find(word) != std::string::npos;
     });
     if (!all) continue;

@@ -145,7 +145,7 @@ item = "none"
   const EventType* view = config->FindEventType("view");
   ASSERT_NE(view, nullptr);
   EXPECT_EQ(view->code, 16);
-  EXPECT_EQ(view->ordinal, 9u);
+  EXPECT_EQ(view->ordinal, 10u);
   EXPECT_EQ(view->weight, 0.5);
   ASSERT_EQ(view->attributes.size(), 2u);
   EXPECT_EQ(view->attributes[0].name, "dwell_ms");

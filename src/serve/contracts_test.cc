@@ -191,7 +191,9 @@ TEST(ContractsTest, EveryItemHasOneOutcomeAndAskingChangesNothing) {
         EXPECT_EQ(outcome.code == "shown", shown.contains(item.id()));
         EXPECT_EQ(c.Allowed(item), outcome.stage != "catalog" && outcome.stage != "filter" &&
                                        outcome.code != "hidden" && outcome.code != "excluded");
-        if (outcome.code == "seen") EXPECT_TRUE(c.seen.contains(item.id()) && c.ExcludesSeen());
+        if (outcome.code == "seen") {
+          EXPECT_TRUE(c.seen.contains(item.id()) && c.ExcludesSeen());
+        }
         EXPECT_FALSE(outcome.detail.empty());
       }
     }

@@ -180,9 +180,9 @@ TEST(WhyNotTest, CategoryCap) {
 
 TEST(WhyNotTest, Diversity) {
   const RequestForTest shop = Shop("diversity = 1");
-  const std::string lost = LostItem(shop, Shop(""), 8, "");
+  const std::string lost = LostItem(shop, Shop(""), 20, "");
   ASSERT_NE(lost, "");
-  EXPECT_EQ(Outcome(shop, lost, "n: 8").code, "diversity");
+  EXPECT_EQ(Outcome(shop, lost, "n: 20").code, "diversity");
 }
 
 TEST(WhyNotTest, BuriedNamesTheRule) {
