@@ -52,7 +52,8 @@ class MessageReader {
   absl::Status Read(dom::object object, const std::string& path, pb::Message* message) {
     for (const dom::key_value_pair pair : object) {
       const std::string name(pair.key);
-      const std::string shown = name.size() <= kShownBytesMax ? name : name.substr(0, kShownBytesMax) + "...";
+      const std::string shown =
+          name.size() <= kShownBytesMax ? name : fmt::format("{}...", name.substr(0, kShownBytesMax));
       const std::string field_path = path.empty() ? shown : path + "." + shown;
       const pb::FieldDescriptor* field = message->GetDescriptor()->FindFieldByName(name);
       if (field == nullptr) {
