@@ -99,8 +99,8 @@ test("new visitor, empty boards, loading, and no server", async () => {
   await page.click("#refresh");
   await shoot(page, "loading");
   go();
-  await page.unroute("**/v1/recommend");
   await feedReady(page);
+  await page.unroute("**/v1/recommend");
   await demo.kill();
   await page.locator("#feed .save").first().click({ force: true });
   await page.waitForSelector("#banner:not([hidden])");
