@@ -24,7 +24,7 @@ absl::StatusOr<std::unique_ptr<server::Keys>> OpenKeys(const Folder& folder) {
 absl::Status KeyCreate(const KeyOptions& options) {
   ASSIGN_OR_RETURN(const auto keys, OpenKeys(options.folder));
   ASSIGN_OR_RETURN(const std::string secret,
-                   keys->Create(options.name, options.scopes, base::SystemClock::Get().NowUs()));
+                   keys->Create(options.name, options.folder.app, options.scopes, base::SystemClock::Get().NowUs()));
   std::printf("%s\n", secret.c_str());
   std::fprintf(stderr, "keep it: it is not shown again. Send it as: Authorization: Bearer KEY\n");
   return absl::OkStatus();

@@ -11,7 +11,6 @@ namespace bowerbird::cli {
 absl::Status Serve(const ServeOptions& options) {
   server::Server::Options server_options;
   server_options.dir = options.folder.dir;
-  server_options.app = options.folder.app;
   ASSIGN_OR_RETURN(server_options.config, server::LoadServerConfig(options.folder.dir));
   if (!options.listen.empty()) server_options.config.listen = options.listen;
   if (options.port >= 0) server_options.config.port = static_cast<uint16_t>(options.port);

@@ -30,6 +30,16 @@ struct ServeOptions {
 };
 absl::Status Serve(const ServeOptions& options);
 
+struct AppsOptions {
+  Folder folder;  ///< of it, the directory alone
+  std::string name;
+  std::string config;  ///< path of a bowerbird.toml; empty: the starter
+  bool purge = false;
+};
+absl::Status AppsCreate(const AppsOptions& options);
+absl::Status AppsList(const AppsOptions& options);
+absl::Status AppsRemove(const AppsOptions& options);
+
 struct ImportOptions {
   Folder folder;
   std::string form;  ///< "movielens", "csv", "jsonl", "parquet"

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cli/commands.h"
+#include "cli/operator_commands.h"
 
 namespace {
 
@@ -49,8 +50,8 @@ int main(int argc, char** argv) {
   check->callback([&] { run = [&] { return ConfigCheck(config_check); }; });
 
   ServeOptions serve_options;
-  auto* serve = program.add_subcommand("serve", "answer over HTTP until SIGTERM");
-  AddFolder(serve, &serve_options.folder);
+  auto* serve = program.add_subcommand("serve", "answer over HTTP, for every app of the folder, until SIGTERM");
+  serve->add_option("--dir", serve_options.folder.dir, "folder of the data")->capture_default_str();
   serve->add_option("--listen", serve_options.listen, "address; server.toml's without it");
   serve->add_option("--port", serve_options.port, "port, 0 for any free one; server.toml's without it")
       ->check(CLI::Range(0, 65535));
@@ -58,6 +59,9 @@ int main(int argc, char** argv) {
     BlockSignals();
     run = [&] { return Serve(serve_options); };
   });
+
+  OperatorCommands operator_commands;
+  operator_commands.Add(&program, &run);
 
   ImportOptions import_options;
   auto* import = program.add_subcommand("import", "events and items from files (plain, .gz, .zst); resumable")

@@ -186,6 +186,9 @@ struct Problem {
   std::string ToString() const;
 };
 
+/// All of them, one a line.
+std::string ProblemList(const std::vector<Problem>& problems);
+
 struct ParseResult {
   std::shared_ptr<const Config> config;  ///< null exactly when there are problems
   std::vector<Problem> problems;         ///< all of them, by line

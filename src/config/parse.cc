@@ -39,10 +39,7 @@ absl::StatusOr<std::shared_ptr<const Config>> Load(const std::string& path) {
   const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   ParseResult result = Parse(text, path);
   if (result.config != nullptr) return std::move(result.config);
-  std::vector<std::string> lines;
-  lines.reserve(result.problems.size());
-  for (const Problem& problem : result.problems) lines.push_back(problem.ToString());
-  return absl::InvalidArgumentError(fmt::format("{}", fmt::join(lines, "\n")));
+  return absl::InvalidArgumentError(ProblemList(result.problems));
 }
 
 }  // namespace bowerbird::config

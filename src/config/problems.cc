@@ -31,6 +31,13 @@ std::string Problem::ToString() const {
   return fmt::format("{}: {}{}found {}; expected {}", place, key, key.empty() ? "" : ": ", found, expected);
 }
 
+std::string ProblemList(const std::vector<Problem>& problems) {
+  std::string list;
+  for (const Problem& problem : problems)
+    fmt::format_to(std::back_inserter(list), "{}{}", list.empty() ? "" : "\n", problem.ToString());
+  return list;
+}
+
 void Problems::Add(uint32_t line, std::string_view key, std::string_view found, std::string_view expected) {
   problems_.push_back({file_, line, OneLine(key), OneLine(found), OneLine(expected)});
 }

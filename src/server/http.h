@@ -13,6 +13,9 @@
 
 namespace bowerbird::server {
 
+struct ApiKey;
+class HostedApp;
+
 struct HttpRequest {
   std::string method;
   std::string path;                      ///< as sent, without the query; still percent-encoded
@@ -22,6 +25,10 @@ struct HttpRequest {
   base::StringMap<std::string> path_parameters;  ///< set by the Router: {id} -> decoded value
   bool loopback = false;                         ///< the peer's address is a loopback one
   bool local = false;                            ///< came by the folder's own socket or in-process: the operator
+  /// Set by the Api before the handler of a route with a scope: whose request it is (null: a client of this machine
+  /// that needs no key), and the app that it is about, which stays open as long as the request lives (null: none).
+  std::shared_ptr<const ApiKey> key;
+  std::shared_ptr<HostedApp> app;
   /// Runs a function on the I/O thread of this request, for work that a callback of another module must not do on its
   /// own thread. In-process it runs at once.
   std::function<void(std::function<void()>)> post = [](const std::function<void()>& work) { work(); };
@@ -61,7 +68,7 @@ class Router {
   struct Route {
     std::string method;
     std::string pattern;
-    std::string scope;  ///< "collect", "serve", "admin" or empty: open
+    std::string scope;  ///< "collect", "serve" or "admin": of one app; "operator": of the process; empty: open
     Handler handler;
   };
   void Add(Route route);

@@ -205,7 +205,7 @@ asio::awaitable<bool> Server::Write(Stream& stream, const HttpResponse& response
 /// What to answer when a request could not be read; status 0: nothing, the connection just ends.
 HttpResponse Server::ProblemOf(const boost::system::error_code& error) const {
   if (error == http::error::body_limit) {
-    return ProblemResponse(413, "body_too_large", fmt::format("the body is over {} bytes", options_.body_bytes_max));
+    return ProblemResponse(413, "body_too_large", fmt::format("the body is over {} bytes", options_.body_bytes_max()));
   }
   if (error == http::error::header_limit || error == http::error::buffer_overflow) {
     return ProblemResponse(431, "headers_too_large",
@@ -226,7 +226,7 @@ asio::awaitable<void> Server::Discard(Stream& stream) {
   stream.socket().shutdown(asio::socket_base::shutdown_send, ignored);
   std::vector<char> scratch(64 * 1024);
   stream.expires_after(std::chrono::seconds(2));
-  for (uint64_t discarded = 0; discarded < 16 * options_.body_bytes_max;) {
+  for (uint64_t discarded = 0; discarded < 16 * options_.body_bytes_max();) {
     const auto [error, bytes] = co_await stream.async_read_some(asio::buffer(scratch), kNoThrow);
     if (error) co_return;
     discarded += bytes;
@@ -248,7 +248,7 @@ asio::awaitable<void> Server::Session(Loop& loop, typename Protocol::socket sock
   while (open && !draining_) {
     http::request_parser<http::string_body> parser;
     parser.header_limit(options_.header_bytes_max);
-    parser.body_limit(options_.body_bytes_max);
+    parser.body_limit(options_.body_bytes_max());
     stream.expires_after(std::chrono::microseconds(options_.idle_us_max));
     if (buffer.size() == 0) {
       // The first byte of a request may take as long as a connection may idle; the rest of it may not.
@@ -295,7 +295,8 @@ asio::awaitable<void> Server::Session(Loop& loop, typename Protocol::socket sock
     // name, and the lambda captures nothing but references.
     const auto start = [this, &request, &executor](auto completion) {
       auto shared = std::make_shared<decltype(completion)>(std::move(completion));
-      handler_(request, [shared, executor](HttpResponse answer) {
+      // Moved: what the request holds is let go when it is answered, not when a slow client has read the answer.
+      handler_(std::move(request), [shared, executor](HttpResponse answer) {
         asio::post(executor, [shared, answer = std::move(answer)]() mutable { (*shared)(std::move(answer)); });
       });
     };

@@ -26,7 +26,8 @@ class HttpServer {
     std::string socket_path;  ///< empty: none. Mode 0600; replaced if it is there.
     uint32_t threads = 2;
     uint32_t header_bytes_max = 16 * 1024;
-    uint64_t body_bytes_max = 8u << 20;
+    /// Asked at each request, by any thread of the server: apps with other bounds come and go.
+    std::function<uint64_t()> body_bytes_max = [] { return uint64_t{8u << 20}; };
     uint32_t connections_max = 4096;
     int64_t idle_us_max = 60'000'000;     ///< between requests
     int64_t receive_us_max = 30'000'000;  ///< to send one request whole

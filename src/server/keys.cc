@@ -16,8 +16,9 @@
 namespace bowerbird::server {
 
 bool ApiKey::Allows(std::string_view scope) const {
-  return scope.empty() ||
-         std::any_of(scopes.begin(), scopes.end(), [&](const std::string& s) { return s == scope || s == "admin"; });
+  return scope.empty() || std::any_of(scopes.begin(), scopes.end(), [&](const std::string& s) {
+           return s == scope || s == "operator" || (s == "admin" && scope != "operator");
+         });
 }
 
 absl::StatusOr<std::unique_ptr<Keys>> Keys::Open(const std::string& path) {
@@ -40,7 +41,7 @@ absl::StatusOr<Keys::ByHash> Keys::Read(const std::string& path) {
   }
   for (const simdjson::dom::element element : list) {
     auto key = std::make_shared<ApiKey>();
-    std::string_view id, name, hash;
+    std::string_view id, name, hash, app;
     simdjson::dom::array scopes;
     if (element["id"].get(id) || element["name"].get(name) || element["hash"].get(hash) ||
         element["created_us"].get(key->created_us) || element["scopes"].get(scopes)) {
@@ -53,6 +54,8 @@ absl::StatusOr<Keys::ByHash> Keys::Read(const std::string& path) {
       std::string_view text_scope;
       if (scope.get(text_scope) == simdjson::SUCCESS) key->scopes.emplace_back(text_scope);
     }
+    // Files of before there were several apps name none.
+    if (!key->Allows("operator")) key->app = element["app"].get(app) == simdjson::SUCCESS ? app : "default";
     keys[key->hash] = std::move(key);
   }
   return keys;
@@ -87,7 +90,8 @@ absl::Status Keys::Save() const {
   base::JsonWriter json(&text);
   json.BeginObject().Key("keys").BeginArray();
   for (const auto& key : sorted) {
-    json.BeginObject().Key("id").String(key->id).Key("name").String(key->name).Key("hash").String(key->hash);
+    json.BeginObject().Key("id").String(key->id).Key("name").String(key->name).Key("app").String(key->app);
+    json.Key("hash").String(key->hash);
     json.Key("created_us").Int(key->created_us).Key("scopes").BeginArray();
     for (const std::string& scope : key->scopes) json.String(scope);
     json.EndArray().EndObject();
@@ -96,20 +100,26 @@ absl::Status Keys::Save() const {
   return store::AtomicWriteFile(path_, text, store::Privacy::kSecret);
 }
 
-absl::StatusOr<std::string> Keys::Create(std::string_view name, const std::vector<std::string>& scopes,
-                                         int64_t now_us) {
+absl::StatusOr<std::string> Keys::Create(std::string_view name, std::string_view app,
+                                         const std::vector<std::string>& scopes, int64_t now_us) {
   for (const std::string& scope : scopes) {
     if (std::find(std::begin(kScopes), std::end(kScopes), scope) == std::end(kScopes)) {
-      return absl::InvalidArgumentError(fmt::format("scopes: found '{}'; expected collect, serve or admin", scope));
+      return absl::InvalidArgumentError(
+          fmt::format("scopes: found '{}'; expected collect, serve, admin or operator", scope));
     }
   }
-  if (scopes.empty()) return absl::InvalidArgumentError("scopes: found none; expected some of collect, serve, admin");
+  if (scopes.empty())
+    return absl::InvalidArgumentError("scopes: found none; expected some of collect, serve, admin, operator");
   if (name.size() > 128) return absl::InvalidArgumentError("name: expected at most 128 bytes");
   const std::string secret = "bb_" + base::HexEncode(base::RandomBytes(32));
   auto key = std::make_shared<ApiKey>();
   key->id = "key_" + base::HexEncode(base::RandomBytes(6));
   key->name = name;
   key->scopes = scopes;
+  if (!key->Allows("operator")) {
+    if (app.empty()) return absl::InvalidArgumentError("app: found none; a key without scope operator is for one app");
+    key->app = app;
+  }
   key->hash = base::Sha256Hex(secret);
   key->created_us = now_us;
   absl::MutexLock lock(&mutex_);
@@ -134,6 +144,16 @@ absl::Status Keys::Revoke(std::string_view id) {
     return absl::OkStatus();
   }
   return absl::NotFoundError(fmt::format("id: found no key '{}'; `bowerbird key list` shows them", id));
+}
+
+absl::Status Keys::RevokeApp(std::string_view app) {
+  absl::MutexLock lock(&mutex_);
+  ByHash before = by_hash_;
+  absl::erase_if(by_hash_, [&](const auto& entry) { return entry.second->app == app; });
+  if (by_hash_.size() == before.size()) return absl::OkStatus();
+  absl::Status status = Save();
+  if (!status.ok()) by_hash_ = std::move(before);
+  return status;
 }
 
 std::vector<ApiKey> Keys::List() const {

@@ -19,7 +19,7 @@ class KeysTest : public testing::Test {
 
 TEST_F(KeysTest, AKeyIsFoundAfterReopenAndItsSecretIsNotStored) {
   auto keys = *Keys::Open(path_);
-  const std::string secret = *keys->Create("web", {"collect"}, 1);
+  const std::string secret = *keys->Create("web", "shop", {"collect"}, 1);
   keys = *Keys::Open(path_);
   const auto key = keys->Find(secret);
   ASSERT_NE(key, nullptr);
@@ -36,7 +36,7 @@ TEST_F(KeysTest, AKeyIsFoundAfterReopenAndItsSecretIsNotStored) {
 
 TEST_F(KeysTest, ARevokedKeyIsGoneAtOnce) {
   auto keys = *Keys::Open(path_);
-  const std::string secret = *keys->Create("web", {"admin"}, 1);
+  const std::string secret = *keys->Create("web", "shop", {"admin"}, 1);
   EXPECT_TRUE(keys->Find(secret)->Allows("serve"));
   EXPECT_TRUE(keys->Revoke(keys->List()[0].id).ok());
   EXPECT_EQ(keys->Find(secret), nullptr);
@@ -46,7 +46,7 @@ TEST_F(KeysTest, ARevokedKeyIsGoneAtOnce) {
 TEST_F(KeysTest, SeesAKeyThatAnotherProcessMade) {
   auto keys = *Keys::Open(path_);
   EXPECT_EQ(keys->Find("bb_none"), nullptr);
-  const std::string secret = *(*Keys::Open(path_))->Create("web", {"serve"}, 1);
+  const std::string secret = *(*Keys::Open(path_))->Create("web", "shop", {"serve"}, 1);
   std::shared_ptr<const ApiKey> found;
   for (int i = 0; i < 100 && found == nullptr; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -57,8 +57,8 @@ TEST_F(KeysTest, SeesAKeyThatAnotherProcessMade) {
 
 TEST_F(KeysTest, RefusesUnknownScopesAndForeignFiles) {
   auto keys = *Keys::Open(path_);
-  EXPECT_FALSE(keys->Create("x", {"root"}, 1).ok());
-  EXPECT_FALSE(keys->Create("x", {}, 1).ok());
+  EXPECT_FALSE(keys->Create("x", "shop", {"root"}, 1).ok());
+  EXPECT_FALSE(keys->Create("x", "shop", {}, 1).ok());
   std::ofstream(path_) << "not json";
   EXPECT_FALSE(Keys::Open(path_).ok());
 }

@@ -11,6 +11,18 @@
 #include "store/file.h"
 
 namespace bowerbird::server {
+namespace {
+
+/// Whether there is anything to serve; if not, why the first app is not open.
+absl::Status AnyOpen(const AppHost& apps, const std::string& dir) {
+  const std::vector<AppHost::Listed> listed = apps.List();
+  if (listed.empty())
+    return absl::NotFoundError(fmt::format("{}: holds no app; `bowerbird import` or `bowerbird init` makes one", dir));
+  if (!apps.OpenApps().empty()) return absl::OkStatus();
+  return apps.WhyFailed(listed[0].name);
+}
+
+}  // namespace
 
 absl::StatusOr<config::ServerConfig> LoadServerConfig(const std::string& dir) {
   const std::string path = dir + "/server.toml";
@@ -18,9 +30,7 @@ absl::StatusOr<config::ServerConfig> LoadServerConfig(const std::string& dir) {
   ASSIGN_OR_RETURN(const std::string text, store::ReadFile(path));
   const config::ServerParseResult parsed = config::ParseServer(text, path);
   if (parsed.config.has_value()) return *parsed.config;
-  std::string message;
-  for (const config::Problem& problem : parsed.problems) message += (message.empty() ? "" : "\n") + problem.ToString();
-  return absl::InvalidArgumentError(message);
+  return absl::InvalidArgumentError(config::ProblemList(parsed.problems));
 }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
@@ -32,35 +42,35 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
 absl::Status Server::Init() {
   SetLogLevel(options_.config.log_level);
   ASSIGN_OR_RETURN(keys_, Keys::Open(options_.dir + "/keys.json"));
-  app::App::Options app_options;
-  app_options.dir = options_.dir;
-  app_options.name = options_.app;
-  app_options.on_warning = [](const std::string& warning) {
-    Log(LogLevel::kWarning, "app_warning", {{"reason", std::string_view(warning)}});
+  AppHost::Options host;
+  host.dir = options_.dir;
+  host.drain_us = options_.config.drain_us;
+  host.on_warning = [](std::string_view app, const std::string& warning) {
+    Log(LogLevel::kWarning, "app_warning", {{"app", app}, {"reason", std::string_view(warning)}});
   };
-  ASSIGN_OR_RETURN(app_, app::App::Open(app_options));
+  apps_ = std::make_unique<AppHost>(std::move(host));
+  apps_->OpenAll();
+  if (absl::Status status = AnyOpen(*apps_, options_.dir); !status.ok()) return status;
   Api::Options api_options;
   api_options.open_on_loopback = options_.config.open_on_loopback;
-  api_ = std::make_unique<Api>(app_.get(), keys_.get(), &metrics_, api_options);
+  api_ = std::make_unique<Api>(apps_.get(), keys_.get(), &metrics_, api_options);
   if (options_.routes) options_.routes(*api_);
   HttpServer::Options http;
   http.listen = options_.config.listen;
   http.port = options_.config.port;
   http.socket_path = options_.dir + "/bowerbird.sock";
   http.threads = options_.config.threads;
-  http.body_bytes_max = app_->config()->collect.body_bytes_max;
+  http.body_bytes_max = [apps = apps_.get()] { return apps->body_bytes_max(); };
   http.connections_max = options_.config.connections_max;
   http.receive_us_max = options_.config.request_us_max;
   ASSIGN_OR_RETURN(http_,
                    HttpServer::Start(http, [api = api_.get()](std::shared_ptr<HttpRequest> request, Responder respond) {
                      api->Handle(request, respond);
                    }));
-  app_->StartPipeline();
   Log(LogLevel::kInfo, "serving",
       {{"address", std::string_view(options_.config.listen)},
        {"port", int64_t{http_->port()}},
-       {"app", std::string_view(options_.app)},
-       {"config_version", std::string_view(app_->config()->version)}});
+       {"apps", static_cast<int64_t>(apps_->OpenApps().size())}});
   return absl::OkStatus();
 }
 
@@ -70,10 +80,10 @@ void Server::Drain() {
   if (http_ != nullptr) {
     api_->SetDraining();
     Log(LogLevel::kInfo, "draining");
-    app_->CancelJobs();
+    apps_->CancelJobs();
     if (!http_->Drain(options_.config.drain_us)) Log(LogLevel::kWarning, "requests_cut_off");
   }
-  if (app_ != nullptr) app_->Stop();
+  if (apps_ != nullptr) apps_->Stop();
   Log(LogLevel::kInfo, "stopped");
 }
 

@@ -9,13 +9,14 @@
 #include "app/app.h"
 #include "config/config.h"
 #include "server/api.h"
+#include "server/app_host.h"
 #include "server/http_server.h"
 #include "server/keys.h"
 #include "server/metrics.h"
 
 namespace bowerbird::server {
 
-/// One process over one folder: an App, its API, and the HTTP server that brings requests to it, by TCP and by
+/// One process over one folder: its apps, their API, and the HTTP server that brings requests to it, by TCP and by
 /// DIR/bowerbird.sock.
 ///
 /// Threads  Start, Drain and the destructor from one thread.
@@ -23,17 +24,20 @@ class Server {
  public:
   struct Options {
     std::string dir;
-    std::string app = "default";
     config::ServerConfig config;
     /// Adds routes of the caller before the first request; may be empty.
     std::function<void(Api&)> routes;
   };
-  /// Unavailable: another process owns the folder, or the address is taken. InvalidArgument: the config, all problems.
+  /// An app that cannot be opened is logged, and the others are served. NotFound: the folder has no app. No app can be
+  /// opened: why the first one cannot (Unavailable: another process owns the folder; InvalidArgument: its config, all
+  /// problems). Unavailable: the address is taken.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const Options& options);
   ~Server();
 
   uint16_t port() const { return http_->port(); }
-  app::App& app() { return *app_; }
+  AppHost& apps() { return *apps_; }
+  /// The app of requests that name none, for whoever runs a Server over one app. It must be open.
+  app::App& app() { return (*apps_->Find(""))->app(); }
   Api& api() { return *api_; }
   /// /readyz turns to 503, jobs are cancelled, requests in flight finish, state is flushed. Idempotent.
   void Drain();
@@ -49,7 +53,7 @@ class Server {
   std::unique_ptr<HttpServer> http_;
   Metrics metrics_;
   std::unique_ptr<Keys> keys_;
-  std::unique_ptr<app::App> app_;
+  std::unique_ptr<AppHost> apps_;
   std::unique_ptr<Api> api_;
   bool drained_ = false;
 };
