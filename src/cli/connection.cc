@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <simdjson.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -35,6 +36,7 @@ void Warn(const std::string& warning) { std::fprintf(stderr, "warning: %s\n", wa
 class RemoteConnection final : public Connection {
  public:
   RemoteConnection(server::HttpClient client, std::string app) : client_(std::move(client)), app_(std::move(app)) {}
+  bool remote() const override { return true; }
   absl::StatusOr<server::HttpResponse> Call(std::string_view method, std::string_view target,
                                             std::string_view body) override {
     if (app_.empty()) return client_.Call(method, target, body);
@@ -52,9 +54,11 @@ class LocalConnection final : public Connection {
       : app_(std::move(app)),
         apps_(HostOptions(dir)),
         keys_(std::move(keys)),
-        api_(&apps_, keys_.get(), &metrics_, {}) {}
+        audit_(dir + "/audit.log"),
+        api_(&apps_, keys_.get(), &audit_, &metrics_, {}) {}
   absl::Status Open() { return apps_.Open(app_); }
   void OpenAll() { apps_.OpenAll(); }
+  bool remote() const override { return false; }
 
   absl::StatusOr<server::HttpResponse> Call(std::string_view method, std::string_view target,
                                             std::string_view body) override {
@@ -70,6 +74,7 @@ class LocalConnection final : public Connection {
     if (!app_.empty()) request->headers["bowerbird-app"] = app_;
     request->body = body;
     request->loopback = request->local = true;
+    request->peer_uid = getuid();
     server::HttpResponse response;
     absl::Notification done;
     api_.Handle(request, [&](server::HttpResponse answer) {
@@ -96,6 +101,7 @@ class LocalConnection final : public Connection {
   const std::string app_;
   server::AppHost apps_;
   const std::unique_ptr<server::Keys> keys_;
+  server::AuditLog audit_;
   server::Metrics metrics_;
   server::Api api_;
 };

@@ -20,6 +20,8 @@ class Connection {
   /// first; one that cannot be opened is listed as failed. NotFound: no such folder.
   static absl::StatusOr<std::unique_ptr<Connection>> OpenFolder(const std::string& dir, bool open_apps);
   virtual ~Connection() = default;
+  /// Whether a server answers, not this process.
+  virtual bool remote() const = 0;
   /// An HTTP error is an answer; see Checked.
   virtual absl::StatusOr<server::HttpResponse> Call(std::string_view method, std::string_view target,
                                                     std::string_view body) = 0;

@@ -22,16 +22,29 @@ bool Unauthenticated(std::string_view detail, HttpResponse* problem) {
   return false;
 }
 
+HttpResponse QuotaExceeded(std::string_view what, const TokenBucket& quota, int64_t wait_us) {
+  HttpResponse problem = ProblemResponse(429, "quota_exceeded",
+                                         fmt::format("the key may send {:g} {} a second; try again in {:.3f} s",
+                                                     quota.per_second(), what, static_cast<double>(wait_us) * 1e-6));
+  problem.headers.emplace_back("Retry-After", fmt::format("{}", (wait_us + 999'999) / 1'000'000));
+  return problem;
+}
+
 }  // namespace
 
-Api::Api(AppHost* apps, Keys* keys, Metrics* metrics, const Options& options)
+Api::Api(AppHost* apps, Keys* keys, AuditLog* audit, Metrics* metrics, const Options& options)
     : apps_(apps),
       keys_(keys),
+      audit_(audit),
       metrics_(metrics),
-      options_(options),
-      unrouted_metrics_(metrics->ForRoute("ANY", "none")) {
+      open_on_loopback_(options.open_on_loopback),
+      unrouted_metrics_(metrics->ForRoute("ANY", "none")),
+      quota_refusals_(&metrics->Counter("bowerbird_quota_refusals_total",
+                                        "Requests that a key's quota refused, by which one.",
+                                        {{"quota", "requests"}})) {
   AddOperations();
   AddAppRoutes(this);
+  AddKeyRoutes(this);
   AddCollectRoutes(this);
   AddCatalogRoutes(this);
   AddServeRoutes(this);
@@ -49,13 +62,13 @@ bool Api::Authenticate(HttpRequest* request, HttpResponse* problem) const {
   if (request->local || request->key != nullptr) return true;
   const std::string* header = request->Header("authorization");
   if (header == nullptr) {
-    if (request->loopback && options_.open_on_loopback) return true;
+    if (request->loopback && open_on_loopback_) return true;
     return Unauthenticated("found no Authorization header; expected 'Bearer KEY'", problem);
   }
   constexpr std::string_view kBearer = "Bearer ";
   if (header->starts_with(kBearer)) request->key = keys_->Find(std::string_view(*header).substr(kBearer.size()));
   if (request->key != nullptr) return true;
-  return Unauthenticated("the key is unknown or revoked; expected 'Bearer KEY' with a key of `bowerbird key create`",
+  return Unauthenticated("the key is unknown or revoked; expected 'Bearer KEY' with a key of `bowerbird keys create`",
                          problem);
 }
 
@@ -98,19 +111,86 @@ bool Api::Authorize(HttpRequest* request, std::string_view scope, HttpResponse* 
   return true;
 }
 
+bool Api::TakeRequest(const HttpRequest& request, HttpResponse* problem) const {
+  if (request.key == nullptr) return true;
+  TokenBucket& quota = request.key->left->requests;
+  const int64_t now_us = base::MonotonicUs();
+  const int64_t wait_us = quota.WaitUs(now_us);
+  if (wait_us == 0) {
+    quota.Take(1, now_us);
+    return true;
+  }
+  (request.app == nullptr ? quota_refusals_ : request.app->quota_metrics().requests)->Increment();
+  *problem = QuotaExceeded("requests", quota, wait_us);
+  return false;
+}
+
+bool Api::EventsLeft(const HttpRequest& request, HttpResponse* problem) const {
+  if (request.key == nullptr) return true;
+  const TokenBucket& quota = request.key->left->events;
+  const int64_t wait_us = quota.WaitUs(base::MonotonicUs());
+  if (wait_us == 0) return true;
+  request.app->quota_metrics().events->Increment();
+  *problem = QuotaExceeded("events", quota, wait_us);
+  return false;
+}
+
+void Api::ChargeEvents(const HttpRequest& request, uint64_t events) {
+  if (request.key != nullptr) request.key->left->events.Take(static_cast<double>(events), base::MonotonicUs());
+}
+
+void Api::Audit(const Router::Route& route, const HttpRequest& request, HttpResponse* response) const {
+  AuditEntry entry;
+  entry.time_us = base::SystemClock::Get().NowUs();
+  if (request.key != nullptr) {
+    entry.who = fmt::format("{} ({})", request.key->id, request.key->name);
+  } else {
+    entry.who = request.local ? fmt::format("uid {}", request.peer_uid) : "loopback";
+  }
+  if (request.app != nullptr) entry.app = request.app->name();
+  entry.action = fmt::format("{} {}", route.method, route.pattern);
+  entry.detail = request.audit_detail;
+  if (entry.detail.empty()) {
+    for (const auto& [name, value] : request.path_parameters)
+      fmt::format_to(std::back_inserter(entry.detail), "{}{} {}", entry.detail.empty() ? "" : " ", name, value);
+  }
+  entry.status = response->status;
+  const absl::Status written = audit_->Append(entry);
+  if (written.ok()) return;
+  const std::string reason(written.message());
+  Log(LogLevel::kError, "audit_failed", {{"reason", std::string_view(reason)}});
+  *response = ProblemResponse(
+      500, "not_audited",
+      fmt::format("it was done (status {}), but the audit log could not be written: {}", entry.status, reason));
+}
+
+HttpResponse Api::ReloadServer() const {
+  if (server_reload_) return server_reload_();
+  return ProblemResponse(409, "failed_precondition", "no server runs here: there is nothing to reload");
+}
+
+void Api::RunJob(const Responder& respond, std::function<HttpResponse()> work) {
+  if (jobs_.Add([respond, work = std::move(work)] { respond(work()); })) return;
+  respond(ProblemResponse(429, "too_many_jobs",
+                          fmt::format("{} jobs wait already; try again when one has ended", JobQueue::kWaitingMax)));
+}
+
 void Api::Handle(const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
   const int64_t start_us = base::MonotonicUs();
   std::vector<std::string> allowed;
   HttpResponse problem;
   const Router::Route* route = router_.Find(request.get(), &allowed, &problem);
-  const bool allows = route != nullptr && Authorize(request.get(), route->scope, &problem);
+  const bool allows =
+      route != nullptr && Authorize(request.get(), route->scope, &problem) && TakeRequest(*request, &problem);
   const Metrics::Route* metrics = &unrouted_metrics_;
   if (route != nullptr) {
     const auto index = static_cast<size_t>(route - router_.routes().data());
     metrics = request->app == nullptr ? &route_metrics_[index] : &request->app->RouteMetrics(router_.routes())[index];
   }
   // Holds the request, and with it the app, until the answer is ready.
-  const auto finish = [metrics, start_us, respond, request](HttpResponse response) {
+  const bool audits = allows && route->method != "GET" && (route->scope == "admin" || route->scope == "operator");
+  const auto finish = [this, route, audits, metrics, start_us, respond, request](HttpResponse response) {
+    if (audits) Audit(*route, *request, &response);
     metrics->seconds->Observe(static_cast<double>(base::MonotonicUs() - start_us) * 1e-6);
     metrics->by_class[static_cast<size_t>(std::min(5, response.status / 100))]->Increment();
     respond(std::move(response));

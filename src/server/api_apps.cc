@@ -53,6 +53,7 @@ absl::StatusOr<NewApp> ParseNewApp(const std::string& body) {
   return app;
 }
 
+/// Opening and closing an app takes seconds: not on an I/O thread.
 HttpResponse CreateResponse(Api* api, const NewApp& wanted) {
   if (absl::Status status = api->apps().Create(wanted.name, wanted.config); !status.ok())
     return ProblemResponse(status);
@@ -75,11 +76,22 @@ HttpResponse RemoveResponse(Api* api, const std::string& name, bool purge) {
   return response;
 }
 
-/// Opening and closing an app takes seconds: not on an I/O thread.
-void Run(Api* api, const Responder& respond, std::function<HttpResponse()> work) {
-  if (api->jobs().Add([respond, work = std::move(work)] { respond(work()); })) return;
-  respond(ProblemResponse(429, "too_many_jobs",
-                          fmt::format("{} jobs wait already; try again when one has ended", JobQueue::kWaitingMax)));
+HttpResponse ReloadResponse(Api* api, const std::string& name, bool reopen) {
+  const absl::StatusOr<bool> changed = api->apps().Reload(name, reopen);
+  if (!changed.ok()) return ProblemResponse(changed.status());
+  HttpResponse response;
+  base::JsonWriter json(&response.body);
+  json.BeginObject().Key("name").String(name).Key("changed").Bool(*changed);
+  for (const AppHost::Listed& app : api->apps().List()) {
+    if (app.name == name) json.Key("config_version").String(app.config_version);
+  }
+  json.EndObject();
+  return response;
+}
+
+bool IsTrue(const HttpRequest& request, std::string_view parameter) {
+  const auto found = request.query.find(parameter);
+  return found != request.query.end() && found->second == "true";
 }
 
 }  // namespace
@@ -91,16 +103,26 @@ void AddAppRoutes(Api* api) {
       {"POST", "/v1/apps", "operator", [api](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
          absl::StatusOr<NewApp> wanted = ParseNewApp(request->body);
          if (!wanted.ok()) return respond(ProblemResponse(wanted.status()));
-         Run(api, respond, [api, wanted = *std::move(wanted)] { return CreateResponse(api, wanted); });
+         api->RunJob(respond, [api, wanted = *std::move(wanted)] { return CreateResponse(api, wanted); });
        }});
   api->AddRoute({"DELETE", "/v1/apps/{name}", "operator",
                  [api](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
-                   const auto purge = request->query.find("purge");
-                   const bool purges = purge != request->query.end() && purge->second == "true";
-                   Run(api, respond, [api, purges, name = request->path_parameters["name"]] {
+                   const bool purges = IsTrue(*request, "purge");
+                   api->RunJob(respond, [api, purges, name = request->path_parameters["name"]] {
                      return RemoveResponse(api, name, purges);
                    });
                  }});
+  api->AddRoute({"POST", "/v1/apps/{name}:reload", "operator",
+                 [api](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
+                   const bool reopen = IsTrue(*request, "reopen");
+                   api->RunJob(respond, [api, reopen, name = request->path_parameters["name"]] {
+                     return ReloadResponse(api, name, reopen);
+                   });
+                 }});
+  api->AddRoute(
+      {"POST", "/v1/server:reload", "operator", [api](const std::shared_ptr<HttpRequest>&, const Responder& respond) {
+         api->RunJob(respond, [api] { return api->ReloadServer(); });
+       }});
 }
 
 }  // namespace bowerbird::server

@@ -21,21 +21,23 @@ void AddCollectRoutes(Api* api) {
   api->AddRoute(
       {"POST", "/v1/events", "collect", [api](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
          auto source = collect::Collector::Source::kLive;
+         HttpResponse problem;
          if (IsHistory(*request)) {
-           HttpResponse problem;
            if (!api->Authorize(request.get(), "admin", &problem)) return respond(std::move(problem));
            source = collect::Collector::Source::kHistory;
          }
-         const HostedApp::CollectMetrics& metrics = request->app->collect_metrics();
-         request->app->app().collector().Collect(request->body, source,
-                                                 [&metrics, respond](absl::StatusOr<collect::CollectResult> result) {
-                                                   if (!result.ok()) return respond(ProblemResponse(result.status()));
-                                                   metrics.accepted->Increment(result->accepted);
-                                                   metrics.rejected->Increment(result->rejected);
-                                                   HttpResponse response;
-                                                   collect::AppendJson(*result, &response.body);
-                                                   respond(std::move(response));
-                                                 });
+         if (!api->EventsLeft(*request, &problem)) return respond(std::move(problem));
+         request->app->app().collector().Collect(
+             request->body, source, [request, respond](absl::StatusOr<collect::CollectResult> result) {
+               if (!result.ok()) return respond(ProblemResponse(result.status()));
+               Api::ChargeEvents(*request, uint64_t{result->accepted} + result->rejected);
+               const HostedApp::CollectMetrics& metrics = request->app->collect_metrics();
+               metrics.accepted->Increment(result->accepted);
+               metrics.rejected->Increment(result->rejected);
+               HttpResponse response;
+               collect::AppendJson(*result, &response.body);
+               respond(std::move(response));
+             });
        }});
 }
 

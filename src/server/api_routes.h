@@ -6,6 +6,7 @@ namespace bowerbird::server {
 
 /// Each adds the routes of one part of the API.
 void AddAppRoutes(Api* api);
+void AddKeyRoutes(Api* api);
 void AddCollectRoutes(Api* api);
 void AddCatalogRoutes(Api* api);
 void AddServeRoutes(Api* api);

@@ -23,12 +23,12 @@ class ApiTest : public testing::Test {
     fs::remove_all(dir_);
     fs::create_directories(dir_);
     EXPECT_TRUE(apps_.Create("a", "").ok());
-    EXPECT_TRUE(apps_.Create("b", "[collect]\nbody_max = 1024\n").ok());
+    EXPECT_TRUE(apps_.Create("b", "[collect]\nbody_bytes_max = 1024\n").ok());
     keys_ = *Keys::Open(dir_ + "/keys.json");
-    api_ = std::make_unique<Api>(&apps_, keys_.get(), &metrics_, Api::Options());
+    api_ = std::make_unique<Api>(&apps_, keys_.get(), &audit_, &metrics_, Api::Options());
   }
   std::string Key(const std::string& app, const std::vector<std::string>& scopes) {
-    return *keys_->Create("test", app, scopes, 1);
+    return keys_->Create({.name = "test", .app = app, .scopes = scopes})->secret;
   }
   HttpResponse Call(const std::string& key, const std::string& method, const std::string& path,
                     const std::string& body = "", const std::string& app = "") {
@@ -50,6 +50,7 @@ class ApiTest : public testing::Test {
   const std::string dir_ = testing::TempDir() + "/api_test";
   AppHost apps_{{.dir = dir_, .pipeline = false}};
   std::unique_ptr<Keys> keys_;
+  AuditLog audit_{dir_ + "/audit.log"};
   Metrics metrics_;
   std::unique_ptr<Api> api_;
 };
@@ -129,6 +130,71 @@ TEST_F(ApiTest, ReadyTellsTheOperatorWhichAppIsNotAndWhy) {
   EXPECT_THAT(operates.body, HasSubstr(R"({"name":"bad","status":"failed","detail":")"));
   EXPECT_THAT(operates.body, HasSubstr("app.colour"));
   EXPECT_EQ(Call(Key("bad", {"serve"}), "GET", "/v1/items/x").status, 503);
+}
+
+TEST_F(ApiTest, AQuotaRefusesWithTheTimeToWaitAndSlowsNobodyElse) {
+  const std::string operates = Key("", {"operator"});
+  const auto make = [&](const std::string& quota) {
+    const std::string body = R"({"name":"web","app":"a","scopes":["collect","serve"],)" + quota + "}";
+    const std::string answer = Call(operates, "POST", "/v1/keys", body).body;
+    return answer.substr(answer.find("bb_"), 67);
+  };
+  const std::string slow = make(R"("requests_per_second":0.01)"), events = make(R"("events_per_second":0.01)");
+  EXPECT_EQ(Call(slow, "GET", "/v1/items/x").status, 404);
+  const HttpResponse refused = Call(slow, "GET", "/v1/items/x");
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_THAT(refused.headers, testing::Contains(testing::Pair("Retry-After", testing::AnyOf("99", "100"))));
+  EXPECT_THAT(refused.body, HasSubstr("quota_exceeded"));
+  EXPECT_EQ(Call(Key("a", {"serve"}), "GET", "/v1/items/x").status, 404);
+
+  const std::string body = R"({"events":[{"type":"click","user":"u","item":"x"}]})";
+  EXPECT_EQ(Call(events, "POST", "/v1/events", body).status, 200);
+  EXPECT_EQ(Call(events, "POST", "/v1/events", body).status, 429);
+  EXPECT_EQ(Call(events, "GET", "/v1/items/x").status, 404);
+  const std::string metrics = Call("", "GET", "/metrics").body;
+  EXPECT_THAT(metrics, HasSubstr(R"(bowerbird_quota_refusals_total{app="a",quota="requests"} 1)"));
+  EXPECT_THAT(metrics, HasSubstr(R"(bowerbird_quota_refusals_total{app="a",quota="events"} 1)"));
+  EXPECT_THAT(metrics, HasSubstr(R"(bowerbird_quota_refusals_total{app="b",quota="events"} 0)"));
+}
+
+TEST_F(ApiTest, KeysAreMadeRotatedAndRevokedByTheOperatorAlone) {
+  const std::string operates = Key("", {"operator"}), admin = Key("a", {"admin"});
+  const std::string wanted = R"({"name":"web","app":"b","scopes":["serve"]})";
+  EXPECT_EQ(Call(admin, "POST", "/v1/keys", wanted).status, 403);
+  const std::string made = Call(operates, "POST", "/v1/keys", wanted).body;
+  const std::string id = made.substr(made.find("key_"), 16), secret = made.substr(made.find("bb_"), 67);
+  EXPECT_EQ(Call(secret, "GET", "/v1/items/x").status, 404);
+  EXPECT_THAT(Call(operates, "GET", "/v1/keys").body, testing::AllOf(HasSubstr(id), Not(HasSubstr("bb_"))));
+  const std::string rotated = Call(operates, "POST", "/v1/keys/" + id + ":rotate", R"({"overlap":"1h"})").body;
+  EXPECT_EQ(Call(secret, "GET", "/v1/items/x").status, 404);
+  EXPECT_EQ(Call(rotated.substr(rotated.find("bb_"), 67), "GET", "/v1/items/x").status, 404);
+  EXPECT_EQ(Call(operates, "POST", "/v1/keys/" + id + ":rotate", R"({"overlap":"soon"})").status, 400);
+  EXPECT_EQ(Call(operates, "DELETE", "/v1/keys/" + id).status, 200);
+  EXPECT_EQ(Call(secret, "GET", "/v1/items/x").status, 401);
+  EXPECT_EQ(Call(operates, "DELETE", "/v1/keys/" + id).status, 404);
+  EXPECT_EQ(Call(operates, "POST", "/v1/keys", R"({"name":"x","app":"none","scopes":["serve"]})").status, 404);
+  EXPECT_EQ(Call(operates, "POST", "/v1/keys", R"({"name":"x","app":"../a","scopes":["serve"]})").status, 404);
+  EXPECT_EQ(Call(operates, "POST", "/v1/keys", R"({"name":"x","app":"a","scopes":["serve"],"hash":"0"})").status, 400);
+}
+
+TEST_F(ApiTest, WhatAdminsDidIsInTheAuditLogWithoutSecrets) {
+  const std::string operates = Key("", {"operator"});
+  const std::string made = Call(operates, "POST", "/v1/keys", R"({"name":"web","app":"b","scopes":["serve"]})").body;
+  Call(operates, "POST", "/v1/apps", R"({"name":"c"})");
+  Call(operates, "DELETE", "/v1/apps/none");
+  Call(operates, "GET", "/v1/apps");
+  Call(Key("a", {"serve"}), "POST", "/v1/apps", R"({"name":"d"})");
+  const auto entries = *AuditLog::Read(dir_ + "/audit.log", 100);
+  ASSERT_EQ(entries.size(), 3u);
+  EXPECT_EQ(entries[0].action, "POST /v1/keys");
+  EXPECT_THAT(entries[0].who, testing::MatchesRegex("key_.* \\(test\\)"));
+  EXPECT_THAT(entries[0].detail, testing::AllOf(HasSubstr(made.substr(made.find("key_"), 16)), HasSubstr("app 'b'")));
+  EXPECT_EQ(entries[1].detail, "name c");
+  EXPECT_EQ(entries[2].detail, "name none");
+  EXPECT_EQ(entries[2].status, 404);
+  std::ifstream in(dir_ + "/audit.log");
+  const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  EXPECT_THAT(text, Not(HasSubstr("bb_")));
 }
 
 }  // namespace

@@ -91,7 +91,7 @@ absl::StatusOr<std::shared_ptr<HostedApp>> AppHost::Find(std::string_view name) 
                                             : fmt::format("found no app '{}'", name));
   }
   const Entry& entry = it->second;
-  if (entry.closing) return absl::UnavailableError(fmt::format("app '{}' is being removed", it->first));
+  if (entry.closing) return absl::UnavailableError(fmt::format("app '{}' is being closed", it->first));
   if (!entry.status.ok()) {
     return absl::UnavailableError(
         fmt::format("app '{}' could not be opened; /readyz tells its operator why", it->first));
@@ -109,6 +109,12 @@ std::vector<AppHost::Listed> AppHost::List() const {
     list.push_back(std::move(listed));
   }
   return list;
+}
+
+bool AppHost::Exists(std::string_view name) const {
+  // Not a path that leads elsewhere.
+  if (name.empty() || name[0] == '.' || name.find('/') != std::string_view::npos) return false;
+  return fs::exists(app::App::Folder(options_.dir, std::string(name)) + "/bowerbird.toml");
 }
 
 absl::Status AppHost::WhyFailed(std::string_view name) const {
@@ -139,9 +145,7 @@ absl::Status AppHost::Create(const std::string& name, const std::string& config_
   return OpenLocked(name);
 }
 
-absl::StatusOr<AppHost::Removed> AppHost::Remove(const std::string& name, bool purge,
-                                                 const std::function<absl::Status()>& before_move) {
-  const absl::MutexLock lock(&changing_);
+absl::Status AppHost::CloseLocked(const std::string& name) {
   std::shared_ptr<HostedApp> last;
   std::shared_ptr<absl::Notification> unused;
   {
@@ -156,16 +160,43 @@ absl::StatusOr<AppHost::Removed> AppHost::Remove(const std::string& name, bool p
     last = std::move(it->second.handed_out);
   }
   last.reset();
-  if (unused != nullptr && !unused->WaitForNotificationWithTimeout(absl::Microseconds(options_.drain_us))) {
+  if (unused != nullptr && !unused->WaitForNotificationWithTimeout(absl::Microseconds(drain_us_.load()))) {
     return absl::UnavailableError(
         fmt::format("app '{}' takes no new requests, but some are under way still; try again", name));
   }
   std::unique_ptr<HostedApp> gone;
+  const absl::MutexLock entries_lock(&mutex_);
+  gone = std::move(entries_.find(name)->second.app);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> AppHost::Reload(const std::string& name, bool reopen) {
+  const absl::MutexLock lock(&changing_);
+  bool is_open = false, is_closing = false;
   {
-    const absl::MutexLock entries_lock(&mutex_);
-    gone = std::move(entries_.find(name)->second.app);
+    const absl::ReaderMutexLock entries_lock(&mutex_);
+    const auto it = entries_.find(name);
+    if (it == entries_.end()) return absl::NotFoundError(fmt::format("found no app '{}'", name));
+    is_closing = it->second.closing;
+    is_open = it->second.status.ok() && !is_closing;
   }
-  gone.reset();
+  if (is_open && !reopen) {
+    ASSIGN_OR_RETURN(const std::shared_ptr<HostedApp> hosted, Find(name));
+    ASSIGN_OR_RETURN(const bool changed, hosted->app().ReloadConfig());
+    MeasureBodies();
+    return changed;
+  }
+  // Before anything is closed: a file with a problem leaves the app as it is.
+  RETURN_IF_ERROR(config::Load(fmt::format("{}/bowerbird.toml", app::App::Folder(options_.dir, name))).status());
+  if (is_open || is_closing) RETURN_IF_ERROR(CloseLocked(name));
+  RETURN_IF_ERROR(OpenLocked(name));
+  return true;
+}
+
+absl::StatusOr<AppHost::Removed> AppHost::Remove(const std::string& name, bool purge,
+                                                 const std::function<absl::Status()>& before_move) {
+  const absl::MutexLock lock(&changing_);
+  RETURN_IF_ERROR(CloseLocked(name));
   if (before_move) RETURN_IF_ERROR(before_move());
   ASSIGN_OR_RETURN(Removed removed, MoveAway(options_.dir, name, purge, options_.clock->NowUs()));
   {

@@ -27,7 +27,7 @@ class AppHost {
     std::string dir;
     const base::Clock* clock = &base::SystemClock::Get();
     bool pipeline = true;  ///< each app trains and indexes as its config says
-    /// How long Remove lets requests under way finish.
+    /// How long requests under way may take to finish before an app is closed; see SetDrain.
     int64_t drain_us = 10'000'000;
     /// Told what went wrong in which app; from any thread, may be empty.
     std::function<void(std::string_view app, const std::string& warning)> on_warning;
@@ -43,7 +43,7 @@ class AppHost {
     std::string moved_to;  ///< empty: deleted
   };
 
-  explicit AppHost(Options options) : options_(std::move(options)) {}
+  explicit AppHost(Options options) : options_(std::move(options)), drain_us_(options_.drain_us) {}
   /// Stops every app.
   ~AppHost();
 
@@ -55,6 +55,8 @@ class AppHost {
   /// that name; Unavailable: it could not be opened, or is being removed.
   absl::StatusOr<std::shared_ptr<HostedApp>> Find(std::string_view name) const;
   std::vector<Listed> List() const;
+  /// Whether the folder has an app of that name, open or not.
+  bool Exists(std::string_view name) const;
   /// OK for an app that is open or unknown.
   absl::Status WhyFailed(std::string_view name) const;
   std::vector<std::shared_ptr<HostedApp>> OpenApps() const;
@@ -62,12 +64,17 @@ class AppHost {
   /// Makes DIR/apps/NAME with `config_text` (empty: the starter) and opens it. InvalidArgument: a name that CheckName
   /// refuses, or every problem of the config, and nothing was made; AlreadyExists.
   absl::Status Create(const std::string& name, const std::string& config_text);
+  /// Puts the app's config into force as it is in its folder now. An open app: as App::ReloadConfig; with `reopen`,
+  /// what only changes then is in force, too: requests under way finish, those that come meanwhile are answered with
+  /// Unavailable. An app that could not be opened is opened. True: something changed. NotFound: none of that name.
+  absl::StatusOr<bool> Reload(const std::string& name, bool reopen);
   /// Takes no further request for the app, lets those under way finish, stops its jobs, closes it, and moves its folder
   /// to DIR/removed/NAME-TIME, or deletes it. Calls `before_move`, when the app is closed. NotFound: none of that name.
   /// Unavailable: requests outlasted drain_us; the app stays closed to new ones, and another call goes on waiting.
   absl::StatusOr<Removed> Remove(const std::string& name, bool purge,
                                  const std::function<absl::Status()>& before_move = nullptr);
 
+  void SetDrain(int64_t drain_us) { drain_us_ = drain_us; }
   /// The largest body that any open app takes; at least what making an app may send.
   uint64_t body_bytes_max() const { return body_bytes_max_; }
   /// No job of any app begins any more.
@@ -90,6 +97,8 @@ class AppHost {
     std::shared_ptr<absl::Notification> unused;
   };
   static constexpr uint64_t kBodyBytesMin = 1u << 20;
+  /// Takes no further request for the app, waits for those under way, and closes it. Its entry stays, as closing.
+  absl::Status CloseLocked(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(changing_);
   absl::Status OpenLocked(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(changing_);
   void MeasureBodies();
 
@@ -98,6 +107,7 @@ class AppHost {
   mutable absl::Mutex mutex_;
   std::map<std::string, Entry, std::less<>> entries_ ABSL_GUARDED_BY(mutex_);
   std::atomic<uint64_t> body_bytes_max_ = kBodyBytesMin;
+  std::atomic<int64_t> drain_us_;
 };
 
 }  // namespace bowerbird::server

@@ -112,5 +112,25 @@ TEST_F(AppHostTest, AnAppThatFailedCanBeRemoved) {
   EXPECT_TRUE(host.List().empty());
 }
 
+TEST_F(AppHostTest, AReloadOpensWhatFailedAndReopensOnlyWhenAsked) {
+  ASSERT_TRUE(app::App::InitFolder(dir_, "a", "not a config").ok());
+  AppHost host(Options());
+  host.OpenAll();
+  EXPECT_TRUE(absl::IsInvalidArgument(host.Reload("a", false).status()));
+  std::ofstream(dir_ + "/apps/a/bowerbird.toml") << config::StarterText();
+  EXPECT_TRUE(*host.Reload("a", false));
+  EXPECT_THAT(host.List(), ElementsAre(Is("a", "open")));
+  // A weight of events is part of what state means.
+  std::ofstream(dir_ + "/apps/a/bowerbird.toml") << config::StarterText() << "\n[events.click]\nweight = 9\n";
+  EXPECT_TRUE(absl::IsFailedPrecondition(host.Reload("a", false).status()));
+  EXPECT_TRUE(*host.Reload("a", true));
+  EXPECT_EQ((*host.Find("a"))->app().config()->FindEventType("click")->weight, 9);
+  // A file with a problem closes nothing.
+  std::ofstream(dir_ + "/apps/a/bowerbird.toml") << "[app]\ncolour = 1\n";
+  EXPECT_TRUE(absl::IsInvalidArgument(host.Reload("a", true).status()));
+  EXPECT_TRUE((*host.Find("a"))->app().Health().ok());
+  EXPECT_TRUE(absl::IsNotFound(host.Reload("b", false).status()));
+}
+
 }  // namespace
 }  // namespace bowerbird::server

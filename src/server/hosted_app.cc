@@ -20,6 +20,14 @@ HostedApp::ServeMetrics MakeServeMetrics(Metrics* metrics) {
   return {stage("check"), stage("retrieve"), stage("rank"), stage("blend"), stage("answer")};
 }
 
+HostedApp::QuotaMetrics MakeQuotaMetrics(Metrics* metrics) {
+  const auto quota = [&](const char* name) {
+    return &metrics->Counter("bowerbird_quota_refusals_total", "Requests that a key's quota refused, by which one.",
+                             {{"quota", name}});
+  };
+  return {quota("requests"), quota("events")};
+}
+
 }  // namespace
 
 HostedApp::HostedApp(std::string name, std::unique_ptr<app::App> app)
@@ -27,7 +35,8 @@ HostedApp::HostedApp(std::string name, std::unique_ptr<app::App> app)
       app_(std::move(app)),
       metrics_({{"app", name_}}),
       collect_metrics_(MakeCollectMetrics(&metrics_)),
-      serve_metrics_(MakeServeMetrics(&metrics_)) {}
+      serve_metrics_(MakeServeMetrics(&metrics_)),
+      quota_metrics_(MakeQuotaMetrics(&metrics_)) {}
 
 const std::vector<Metrics::Route>& HostedApp::RouteMetrics(const std::vector<Router::Route>& routes) {
   std::call_once(routes_once_, [&] {

@@ -25,6 +25,11 @@ class HostedApp {
     prometheus::Histogram *check, *retrieve, *rank, *blend, *answer;
   };
 
+  /// Requests that a key's quota refused.
+  struct QuotaMetrics {
+    prometheus::Counter *requests, *events;
+  };
+
   HostedApp(std::string name, std::unique_ptr<app::App> app);
 
   const std::string& name() const { return name_; }
@@ -34,6 +39,7 @@ class HostedApp {
   Metrics& metrics() { return metrics_; }
   const CollectMetrics& collect_metrics() const { return collect_metrics_; }
   const ServeMetrics& serve_metrics() const { return serve_metrics_; }
+  const QuotaMetrics& quota_metrics() const { return quota_metrics_; }
   /// One entry a route, in the order of `routes`, which is the same at every call.
   const std::vector<Metrics::Route>& RouteMetrics(const std::vector<Router::Route>& routes);
   /// Sets the gauges that the App computes when asked.
@@ -47,6 +53,7 @@ class HostedApp {
   Metrics metrics_;
   const CollectMetrics collect_metrics_;
   const ServeMetrics serve_metrics_;
+  const QuotaMetrics quota_metrics_;
   std::once_flag routes_once_;
   std::vector<Metrics::Route> route_metrics_;
   JobQueue jobs_;  ///< ends first: a job uses all of the above

@@ -25,10 +25,13 @@ struct HttpRequest {
   base::StringMap<std::string> path_parameters;  ///< set by the Router: {id} -> decoded value
   bool loopback = false;                         ///< the peer's address is a loopback one
   bool local = false;                            ///< came by the folder's own socket or in-process: the operator
+  int64_t peer_uid = -1;                         ///< of a local one: whose process sent it
   /// Set by the Api before the handler of a route with a scope: whose request it is (null: a client of this machine
   /// that needs no key), and the app that it is about, which stays open as long as the request lives (null: none).
   std::shared_ptr<const ApiKey> key;
   std::shared_ptr<HostedApp> app;
+  /// What the audit log says about it, where the path does not tell; a handler's to set. Never a secret.
+  std::string audit_detail;
   /// Runs a function on the I/O thread of this request, for work that a callback of another module must not do on its
   /// own thread. In-process it runs at once.
   std::function<void(std::function<void()>)> post = [](const std::function<void()>& work) { work(); };

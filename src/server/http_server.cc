@@ -1,6 +1,7 @@
 #include "server/http_server.h"
 
 #include <fmt/format.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -84,6 +85,13 @@ bool IsLoopback(const tcp::socket& socket) {
   return address.is_loopback();
 }
 bool IsLoopback(const stream_protocol::socket&) { return true; }
+
+int64_t PeerUid(tcp::socket&) { return -1; }
+int64_t PeerUid(stream_protocol::socket& socket) {
+  ucred peer{};
+  socklen_t size = sizeof(peer);
+  return getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? int64_t{peer.uid} : -1;
+}
 
 class Server final : public HttpServer {
  public:
@@ -236,6 +244,7 @@ asio::awaitable<void> Server::Discard(Stream& stream) {
 template <typename Protocol>
 asio::awaitable<void> Server::Session(Loop& loop, typename Protocol::socket socket, bool local) {
   const bool loopback = IsLoopback(socket);
+  const int64_t peer_uid = PeerUid(socket);
   if constexpr (std::is_same_v<Protocol, tcp>) {
     boost::system::error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
@@ -280,6 +289,7 @@ asio::awaitable<void> Server::Session(Loop& loop, typename Protocol::socket sock
     auto request = std::make_shared<HttpRequest>();
     request->loopback = loopback;
     request->local = local;
+    request->peer_uid = peer_uid;
     if (!Convert(parser.release(), request.get())) {
       const HttpResponse problem =
           ProblemResponse(400, "malformed_target", "the request target must be a path with well-formed escapes");

@@ -35,8 +35,9 @@ TEST_F(OpenApiTest, DescribesEveryRouteWithItsScopeAndNothingElse) {
   std::filesystem::create_directories(dir);
   AppHost apps({.dir = dir});
   const auto keys = Keys::Open(dir + "/keys.json");
+  AuditLog audit(dir + "/audit.log");
   Metrics metrics;
-  const Api api(&apps, keys->get(), &metrics, {});
+  const Api api(&apps, keys->get(), &audit, &metrics, {});
 
   std::set<std::string> routes, described;
   for (const Router::Route& route : api.routes()) {

@@ -4,9 +4,12 @@
 #include <signal.h>
 
 #include <filesystem>
+#include <iterator>
 #include <utility>
 
+#include "base/json_writer.h"
 #include "base/status_macros.h"
+#include "base/time_text.h"
 #include "server/structured_log.h"
 #include "store/file.h"
 
@@ -20,6 +23,28 @@ absl::Status AnyOpen(const AppHost& apps, const std::string& dir) {
     return absl::NotFoundError(fmt::format("{}: holds no app; `bowerbird import` or `bowerbird init` makes one", dir));
   if (!apps.OpenApps().empty()) return absl::OkStatus();
   return apps.WhyFailed(listed[0].name);
+}
+
+HttpResponse ReloadResponse(const std::vector<Server::Reloaded>& reloaded) {
+  std::string refused, in_force;
+  HttpResponse response;
+  base::JsonWriter json(&response.body);
+  json.BeginObject().Key("files").BeginObject();
+  for (const Server::Reloaded& one : reloaded) {
+    if (!one.changed.ok()) {
+      fmt::format_to(std::back_inserter(refused), "{}{}", refused.empty() ? "" : "\n",
+                     std::string(one.changed.status().message()));
+      continue;
+    }
+    const std::string_view became = *one.changed ? "reloaded" : "unchanged";
+    json.Key(one.file).String(became);
+    fmt::format_to(std::back_inserter(in_force), "{}{} {}", in_force.empty() ? "" : ", ", one.file, became);
+  }
+  json.EndObject().EndObject();
+  if (refused.empty()) return response;
+  return ProblemResponse(409, "config_refused",
+                         fmt::format("{}\nwhat was refused leaves the former config in force{}{}", refused,
+                                     in_force.empty() ? "" : "; the others: ", in_force));
 }
 
 }  // namespace
@@ -41,7 +66,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
 
 absl::Status Server::Init() {
   SetLogLevel(options_.config.log_level);
+  drain_us_ = options_.config.drain_us;
   ASSIGN_OR_RETURN(keys_, Keys::Open(options_.dir + "/keys.json"));
+  audit_ = std::make_unique<AuditLog>(options_.dir + "/audit.log");
   AppHost::Options host;
   host.dir = options_.dir;
   host.drain_us = options_.config.drain_us;
@@ -53,7 +80,8 @@ absl::Status Server::Init() {
   if (absl::Status status = AnyOpen(*apps_, options_.dir); !status.ok()) return status;
   Api::Options api_options;
   api_options.open_on_loopback = options_.config.open_on_loopback;
-  api_ = std::make_unique<Api>(apps_.get(), keys_.get(), &metrics_, api_options);
+  api_ = std::make_unique<Api>(apps_.get(), keys_.get(), audit_.get(), &metrics_, api_options);
+  api_->SetServerReload([this] { return ReloadResponse(Reload()); });
   if (options_.routes) options_.routes(*api_);
   HttpServer::Options http;
   http.listen = options_.config.listen;
@@ -81,7 +109,7 @@ void Server::Drain() {
     api_->SetDraining();
     Log(LogLevel::kInfo, "draining");
     apps_->CancelJobs();
-    if (!http_->Drain(options_.config.drain_us)) Log(LogLevel::kWarning, "requests_cut_off");
+    if (!http_->Drain(drain_us_)) Log(LogLevel::kWarning, "requests_cut_off");
   }
   if (apps_ != nullptr) apps_->Stop();
   Log(LogLevel::kInfo, "stopped");
@@ -89,14 +117,56 @@ void Server::Drain() {
 
 Server::~Server() { Drain(); }
 
-void Server::WaitForSignal() {
-  // Blocked in every thread (main blocks them before it starts any), so that only this wait receives them.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
+absl::StatusOr<bool> Server::ReloadServerConfig() {
+  ASSIGN_OR_RETURN(const config::ServerConfig wanted, LoadServerConfig(options_.dir));
+  const config::ServerConfig& open = file_config_;
+  std::string fixed;
+  const auto compare = [&](std::string_view key, const auto& was, const auto& is) {
+    if (was == is) return;
+    fmt::format_to(std::back_inserter(fixed), "\nserver.{}: found {}; the server was started with {}", key, is, was);
+  };
+  compare("listen", open.listen, wanted.listen);
+  compare("port", open.port, wanted.port);
+  compare("threads", open.threads, wanted.threads);
+  compare("request_max", base::FormatDurationUs(open.request_us_max), base::FormatDurationUs(wanted.request_us_max));
+  compare("connections_max", open.connections_max, wanted.connections_max);
+  if (!fixed.empty()) {
+    return absl::FailedPreconditionError(
+        fmt::format("{}/server.toml: this needs the server to be started again{}", options_.dir, fixed));
+  }
+  const bool changed = open.open_on_loopback != wanted.open_on_loopback || open.drain_us != wanted.drain_us ||
+                       open.log_level != wanted.log_level;
+  SetLogLevel(wanted.log_level);
+  api_->SetOpenOnLoopback(wanted.open_on_loopback);
+  apps_->SetDrain(wanted.drain_us);
+  drain_us_ = wanted.drain_us;
+  file_config_ = wanted;
+  return changed;
+}
+
+std::vector<Server::Reloaded> Server::Reload() {
+  const absl::MutexLock lock(&reload_mutex_);
+  std::vector<Reloaded> reloaded;
+  reloaded.push_back({"server.toml", ReloadServerConfig()});
+  for (const AppHost::Listed& app : apps_->List()) {
+    reloaded.push_back({fmt::format("apps/{}/bowerbird.toml", app.name), apps_->Reload(app.name, false)});
+  }
+  for (const Reloaded& one : reloaded) {
+    if (one.changed.ok() && !*one.changed) continue;
+    const std::string reason(one.changed.status().message());
+    Log(one.changed.ok() ? LogLevel::kInfo : LogLevel::kError, one.changed.ok() ? "config_reloaded" : "config_refused",
+        {{"file", std::string_view(one.file)}, {"reason", std::string_view(reason)}});
+  }
+  return reloaded;
+}
+
+int Server::WaitForSignal(std::initializer_list<int> signals) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : signals) sigaddset(&set, signal);
   int received = 0;
-  sigwait(&signals, &received);
+  sigwait(&set, &received);
+  return received;
 }
 
 }  // namespace bowerbird::server
