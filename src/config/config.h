@@ -211,6 +211,8 @@ struct ServerConfig {
   int64_t request_us_max = 30'000'000;
   uint32_t connections_max = 4096;
   std::string log_level = "info";
+  /// PEM files of the process's certificate and key, absolute or beside server.toml; both empty: no TLS.
+  std::string tls_certificate, tls_key;
 };
 struct ServerParseResult {
   std::optional<ServerConfig> config;

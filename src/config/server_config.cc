@@ -34,6 +34,17 @@ void ReadServer(TableReader table, ServerConfig* server) {
   table.RefuseUnknown("[server]");
 }
 
+void ReadTls(TableReader table, ServerConfig* server) {
+  table.Text("certificate", 1, 4096, &server->tls_certificate);
+  table.Text("key", 1, 4096, &server->tls_key);
+  if (server->tls_certificate.empty() != server->tls_key.empty()) {
+    const bool no_key = server->tls_key.empty();
+    table.Refuse(no_key ? "certificate" : "key", no_key ? "a certificate alone" : "a key alone",
+                 "certificate and key, paths of PEM files, or neither");
+  }
+  table.RefuseUnknown("[tls]");
+}
+
 }  // namespace
 
 ServerParseResult ParseServer(std::string_view text, std::string_view file) {
@@ -43,6 +54,7 @@ ServerParseResult ParseServer(std::string_view text, std::string_view file) {
   if (document.complete) {
     TableReader root(&document.root, "", 0, &problems);
     ReadServer(root.Table("server"), &server);
+    ReadTls(root.Table("tls"), &server);
     root.RefuseUnknown("server.toml");
   }
   if (problems.size() > 0) return {std::nullopt, problems.Take()};

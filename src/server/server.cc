@@ -87,6 +87,7 @@ absl::Status Server::Init() {
   http.listen = options_.config.listen;
   http.port = options_.config.port;
   http.socket_path = options_.dir + "/bowerbird.sock";
+  ASSIGN_OR_RETURN(http.tls, LoadTls(options_.config));
   http.threads = options_.config.threads;
   http.body_bytes_max = [apps = apps_.get()] { return apps->body_bytes_max(); };
   http.connections_max = options_.config.connections_max;
@@ -117,6 +118,12 @@ void Server::Drain() {
 
 Server::~Server() { Drain(); }
 
+absl::StatusOr<std::shared_ptr<const TlsCredentials>> Server::LoadTls(const config::ServerConfig& config) const {
+  if (config.tls_certificate.empty()) return nullptr;
+  const std::filesystem::path dir(options_.dir);
+  return TlsCredentials::Load((dir / config.tls_certificate).string(), (dir / config.tls_key).string());
+}
+
 absl::StatusOr<bool> Server::ReloadServerConfig() {
   ASSIGN_OR_RETURN(const config::ServerConfig wanted, LoadServerConfig(options_.dir));
   const config::ServerConfig& open = file_config_;
@@ -130,12 +137,19 @@ absl::StatusOr<bool> Server::ReloadServerConfig() {
   compare("threads", open.threads, wanted.threads);
   compare("request_max", base::FormatDurationUs(open.request_us_max), base::FormatDurationUs(wanted.request_us_max));
   compare("connections_max", open.connections_max, wanted.connections_max);
+  if (open.tls_certificate.empty() != wanted.tls_certificate.empty())
+    fixed += open.tls_certificate.empty() ? "\ntls: the server was started without it"
+                                          : "\ntls: the server was started with it";
   if (!fixed.empty()) {
     return absl::FailedPreconditionError(
         fmt::format("{}/server.toml: this needs the server to be started again{}", options_.dir, fixed));
   }
   const bool changed = open.open_on_loopback != wanted.open_on_loopback || open.drain_us != wanted.drain_us ||
-                       open.log_level != wanted.log_level;
+                       open.log_level != wanted.log_level || open.tls_certificate != wanted.tls_certificate ||
+                       open.tls_key != wanted.tls_key;
+  // Read whether or not the paths changed: it is what the files hold that does, most often.
+  ASSIGN_OR_RETURN(std::shared_ptr<const TlsCredentials> tls, LoadTls(wanted));
+  if (tls != nullptr) http_->SetTls(std::move(tls));
   SetLogLevel(wanted.log_level);
   api_->SetOpenOnLoopback(wanted.open_on_loopback);
   apps_->SetDrain(wanted.drain_us);

@@ -22,6 +22,7 @@
 #include "server/http_server.h"
 #include "server/keys.h"
 #include "server/metrics.h"
+#include "server/tls.h"
 
 namespace bowerbird::server {
 
@@ -67,6 +68,7 @@ class Server {
   explicit Server(Options options)
       : options_(std::move(options)), file_config_(options_.file_config.value_or(options_.config)) {}
   absl::Status Init();
+  absl::StatusOr<std::shared_ptr<const TlsCredentials>> LoadTls(const config::ServerConfig& config) const;
   absl::StatusOr<bool> ReloadServerConfig() ABSL_EXCLUSIVE_LOCKS_REQUIRED(reload_mutex_);
 
   const Options options_;
