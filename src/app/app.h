@@ -124,6 +124,10 @@ class App {
   /// again (FixedWhileOpen). A former config keeps about a megabyte until the app closes.
   absl::StatusOr<bool> ReloadConfig();
 
+  /// Copies the app into the new folder `to`, laid out as its own, while it serves. What is derived is copied before
+  /// the log: the copy of state is never ahead of the copy of the log, and a start on it folds the rest.
+  absl::Status CopyTo(const std::string& to);
+
   /// Whether the app can serve and take events.
   absl::Status Health() const;
   std::vector<Gauge> Gauges() const;

@@ -106,6 +106,12 @@ absl::Status KeysList(const KeysOptions& options);
 absl::Status KeysRevoke(const KeysOptions& options);
 absl::Status KeysRotate(const KeysOptions& options);
 
+struct BackupOptions {
+  std::string from, to;
+};
+absl::Status Backup(const BackupOptions& options);
+absl::Status RestoreBackup(const BackupOptions& options);
+
 struct AuditOptions {
   Folder folder;
   size_t n = 20;

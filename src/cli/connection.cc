@@ -55,7 +55,7 @@ class LocalConnection final : public Connection {
         apps_(HostOptions(dir)),
         keys_(std::move(keys)),
         audit_(dir + "/audit.log"),
-        api_(&apps_, keys_.get(), &audit_, &metrics_, {}) {}
+        api_(&apps_, keys_.get(), &audit_, &metrics_, {.dir = dir}) {}
   absl::Status Open() { return apps_.Open(app_); }
   void OpenAll() { apps_.OpenAll(); }
   bool remote() const override { return false; }

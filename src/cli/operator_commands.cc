@@ -15,6 +15,7 @@ void OperatorCommands::Add(CLI::App* program, CLI::App* config, std::function<ab
   AddKeys(program);
   AddAudit(program);
   AddReload(config);
+  AddBackup(program);
 }
 
 void OperatorCommands::AddApps(CLI::App* program) {
@@ -71,6 +72,17 @@ void OperatorCommands::AddReload(CLI::App* config) {
       ->needs("--app");
   AddDir(reload, &reload_.folder);
   reload->callback([this] { *run_ = [this] { return ConfigReload(reload_); }; });
+}
+
+void OperatorCommands::AddBackup(CLI::App* program) {
+  auto* backup = program->add_subcommand("backup", "copy a folder, also while it is served");
+  backup->add_option("dir", backup_.from, "folder of the data")->required();
+  backup->add_option("to", backup_.to, "folder of the backup; absent or empty")->required();
+  backup->callback([this] { *run_ = [this] { return Backup(backup_); }; });
+  auto* restore = program->add_subcommand("restore", "check a backup and make a folder of it");
+  restore->add_option("from", backup_.from, "folder of the backup")->required();
+  restore->add_option("dir", backup_.to, "folder of the data; absent or empty")->required();
+  restore->callback([this] { *run_ = [this] { return RestoreBackup(backup_); }; });
 }
 
 void OperatorCommands::AddAudit(CLI::App* program) {

@@ -18,12 +18,14 @@ class OperatorCommands {
   void AddApps(CLI::App* program);
   void AddKeys(CLI::App* program);
   void AddAudit(CLI::App* program);
+  void AddBackup(CLI::App* program);
   void AddReload(CLI::App* config);
 
   std::function<absl::Status()>* run_ = nullptr;
   AppsOptions apps_;
   KeysOptions keys_;
   AuditOptions audit_;
+  BackupOptions backup_;
   ConfigReloadOptions reload_;
 };
 

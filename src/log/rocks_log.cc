@@ -333,6 +333,12 @@ absl::Status RocksLog::Recover() {
   return absl::OkStatus();
 }
 
+absl::Status RocksLog::Checkpoint(const std::string& to) const {
+  const std::shared_lock lock(store_mutex_);
+  RETURN_IF_ERROR(CheckStore());
+  return store::CheckpointTo(store_->db(), to, /*flush=*/false);
+}
+
 RocksLog::Counters RocksLog::counters() const {
   return {records_.load(std::memory_order_relaxed), groups_.load(std::memory_order_relaxed),
           failures_.load(std::memory_order_relaxed), recoveries_.load(std::memory_order_relaxed)};

@@ -88,6 +88,10 @@ class RocksLog final : public EventLog {
   /// key supersedes, and only from sealed segments (at least segment_bytes of newer records follow).
   absl::Status ApplyRetention(int64_t now_us);
 
+  /// A copy of the log in the new folder `to`, with at least everything that was acknowledged before the call. Appends
+  /// go on meanwhile.
+  absl::Status Checkpoint(const std::string& to) const;
+
   /// Reads everything that is retained and checks checksums, order, and that nothing is missing. Appends may go on.
   absl::StatusOr<VerifyReport> Verify() const;
 

@@ -37,6 +37,7 @@ Api::Api(AppHost* apps, Keys* keys, AuditLog* audit, Metrics* metrics, const Opt
       keys_(keys),
       audit_(audit),
       metrics_(metrics),
+      dir_(options.dir),
       open_on_loopback_(options.open_on_loopback),
       unrouted_metrics_(metrics->ForRoute("ANY", "none")),
       quota_refusals_(&metrics->Counter("bowerbird_quota_refusals_total",

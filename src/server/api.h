@@ -28,6 +28,7 @@ class Api {
  public:
   struct Options {
     bool open_on_loopback = true;  ///< a loopback client without a key has every scope
+    std::string dir;               ///< the folder of the apps: what a backup is of
   };
   /// All of them outlive the Api. `audit` is told of every change by an admin or operator. `metrics` are the process's:
   /// what is about no app.
@@ -45,6 +46,7 @@ class Api {
   /// single app. 429 when too much waits already.
   void RunJob(const Responder& respond, std::function<HttpResponse()> work);
   AppHost& apps() { return *apps_; }
+  const std::string& dir() const { return dir_; }
   Keys& keys() { return *keys_; }
   const std::vector<Router::Route>& routes() const { return router_.routes(); }
 
@@ -71,6 +73,7 @@ class Api {
   Keys* const keys_;
   AuditLog* const audit_;
   Metrics* const metrics_;
+  const std::string dir_;
   std::atomic<bool> open_on_loopback_;
   std::function<HttpResponse()> server_reload_;
   Router router_;

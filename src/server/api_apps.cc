@@ -9,6 +9,7 @@
 #include "base/status_macros.h"
 #include "catalog/problem.h"
 #include "server/api_routes.h"
+#include "server/backup.h"
 #include "server/structured_log.h"
 
 namespace bowerbird::server {
@@ -89,6 +90,25 @@ HttpResponse ReloadResponse(Api* api, const std::string& name, bool reopen) {
   return response;
 }
 
+/// The place is one of the server's disk: an operator elsewhere has no say in it.
+HttpResponse BackupResponse(Api* api, const HttpRequest& request) {
+  if (!request.local) {
+    return ProblemResponse(403, "permission_denied",
+                           "a backup is written to the server's disk: it is made by `bowerbird backup` there");
+  }
+  simdjson::dom::parser parser;
+  std::string_view to;
+  if (parser.parse(request.body)["to"].get(to) != simdjson::SUCCESS || !to.starts_with('/'))
+    return ProblemResponse(400, "invalid_argument", "expected an absolute path", "to");
+  const absl::StatusOr<BackupReport> report = BackUp(api->apps(), api->dir(), std::string(to));
+  if (!report.ok()) return ProblemResponse(report.status());
+  HttpResponse response;
+  base::JsonWriter json(&response.body);
+  json.BeginObject().Key("apps").Uint(report->apps).Key("files").Uint(report->files);
+  json.Key("bytes").Uint(report->bytes).Key("seconds").Double(report->seconds).EndObject();
+  return response;
+}
+
 bool IsTrue(const HttpRequest& request, std::string_view parameter) {
   const auto found = request.query.find(parameter);
   return found != request.query.end() && found->second == "true";
@@ -123,6 +143,10 @@ void AddAppRoutes(Api* api) {
       {"POST", "/v1/server:reload", "operator", [api](const std::shared_ptr<HttpRequest>&, const Responder& respond) {
          api->RunJob(respond, [api] { return api->ReloadServer(); });
        }});
+  api->AddRoute({"POST", "/v1/server:backup", "operator",
+                 [api](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
+                   api->RunJob(respond, [api, request] { return BackupResponse(api, *request); });
+                 }});
 }
 
 }  // namespace bowerbird::server

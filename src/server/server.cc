@@ -79,6 +79,7 @@ absl::Status Server::Init() {
   apps_->OpenAll();
   if (absl::Status status = AnyOpen(*apps_, options_.dir); !status.ok()) return status;
   Api::Options api_options;
+  api_options.dir = options_.dir;
   api_options.open_on_loopback = options_.config.open_on_loopback;
   api_ = std::make_unique<Api>(apps_.get(), keys_.get(), audit_.get(), &metrics_, api_options);
   api_->SetServerReload([this] { return ReloadResponse(Reload()); });

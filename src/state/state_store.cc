@@ -157,6 +157,10 @@ absl::Status StateStore::Flush() {
   return store::FromRocks(rocks_->db().Flush(options, Columns()), "state: flush");
 }
 
+absl::Status StateStore::Checkpoint(const std::string& to) const {
+  return store::CheckpointTo(rocks_->db(), to, /*flush=*/true);
+}
+
 absl::Status StateStore::Resume() { return store::FromRocks(rocks_->db().Resume(), "state: resume"); }
 
 absl::StatusOr<std::optional<UserRecord>> StateStore::LoadUser(UserKey user) const {

@@ -63,6 +63,8 @@ class StateStore {
   absl::Status EnableCompaction();
   /// Makes everything written durable, as one.
   absl::Status Flush();
+  /// A copy in the new folder `to`, of everything written.
+  absl::Status Checkpoint(const std::string& to) const;
   /// Tries to leave the state in which a failed background write has put the store.
   absl::Status Resume();
 

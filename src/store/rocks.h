@@ -40,6 +40,11 @@ rocksdb::DBOptions RocksDbOptions(const RocksMemory& memory);
 rocksdb::ColumnFamilyOptions RocksColumnOptions(const RocksMemory& memory, size_t write_buffer_bytes,
                                                 size_t block_bytes = 16 << 10);
 
+/// A copy of the store as it is at some moment of the call, in the new folder `to`, which must not be there; files that
+/// are never written again are shared with it where the file system can. `flush`: what is in memory goes to files first
+/// (needed where the write-ahead log is off); false: the write-ahead log is copied instead. Writes go on meanwhile.
+absl::Status CheckpointTo(rocksdb::DB& db, const std::string& to, bool flush);
+
 /// An open RocksDB with its column families; closes them in the order that RocksDB wants.
 ///
 /// Threads  as RocksDB: any thread, except the destructor.

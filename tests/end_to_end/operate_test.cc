@@ -4,6 +4,8 @@
 #include <signal.h>
 
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -151,6 +153,99 @@ TEST_F(OperateTest, ABrokenAppIsNamedAndTheOthersAreServed) {
   EXPECT_EQ(client.Call("GET", "/v1/users/u/profile", "", Key("shop", "serve"))->status, 503);
   EXPECT_EQ(At(client.Call("GET", "/readyz", "")->body, "/status"), "degraded");
   EXPECT_THAT(RunProgram({"apps", "list", "--dir", dir()}).output, AllOf(HasSubstr("failed"), HasSubstr("app.colour")));
+}
+
+TEST_F(OperateTest, ABackupUnderLoadRestoresToStateThatItsOwnLogGives) {
+  const std::string backup = dir() + "/backup", restored = dir() + "/restored";
+  std::map<std::string, uint64_t> before;
+  const Headers key = Key("default", "collect,serve");
+  {
+    RunningServer server(dir());
+    std::atomic<bool> stop = false;
+    std::atomic<uint64_t> next = 0;
+    std::mutex mutex;
+    std::map<std::string, uint64_t> acknowledged;
+    std::vector<std::thread> writers;
+    for (int w = 0; w < 2; ++w) {
+      writers.emplace_back([&, w] {
+        auto client = server.Client();
+        for (uint64_t round = 0; !stop; ++round) {
+          const std::string user = fmt::format("u{}-{}", w, round % 40);
+          const auto answer = client.Call("POST", "/v1/events", Batch(user, next.fetch_add(10), 10), key);
+          ASSERT_EQ(answer->status, 200) << answer->body;
+          const std::lock_guard lock(mutex);
+          acknowledged[user] += 10;
+        }
+      });
+    }
+    const auto users = [&] {
+      const std::lock_guard lock(mutex);
+      return acknowledged;
+    };
+    while (users().size() < 80) std::this_thread::yield();
+    before = users();
+    const Outcome made = RunProgram({"backup", dir(), backup});
+    EXPECT_EQ(made.exit_status, 0) << made.output;
+    EXPECT_THAT(made.output, HasSubstr("2 apps"));
+    stop = true;
+    for (std::thread& writer : writers) writer.join();
+    // Not one over another, and none of a folder that is there.
+    EXPECT_THAT(RunProgram({"backup", dir(), backup}).output, HasSubstr("expected an empty folder"));
+    EXPECT_THAT(RunProgram({"restore", backup, dir()}).output, HasSubstr("expected an empty folder"));
+  }
+  const Outcome made = RunProgram({"restore", backup, restored});
+  ASSERT_EQ(made.exit_status, 0) << made.output;
+  for (const char* app : {"default", "shop"}) {
+    const Outcome log = RunProgram({"log", "verify", "--app", app, "--dir", restored});
+    EXPECT_EQ(log.exit_status, 0) << log.output;
+    const Outcome state = RunProgram({"state", "verify", "--app", app, "--dir", restored});
+    EXPECT_THAT(state.output, HasSubstr(" 0 differences"));
+  }
+  RunningServer server(restored);
+  auto client = server.Client();
+  for (const auto& [user, events] : before) {
+    const auto profile = client.Call("GET", "/v1/users/" + user + "/profile", "", key);
+    ASSERT_EQ(profile->status, 200) << profile->body;
+    EXPECT_GE(std::stoull(At(profile->body, "/events")), events) << user;
+  }
+}
+
+TEST_F(OperateTest, ADamagedBackupIsRefusedByTheNameOfTheFile) {
+  namespace fs = std::filesystem;
+  const std::string backup = dir() + "/backup", restored = dir() + "/restored";
+  ASSERT_EQ(RunProgram({"backup", dir(), backup}).exit_status, 0);
+  const auto refused = [&](const std::string& name) {
+    const Outcome outcome = RunProgram({"restore", backup, restored});
+    EXPECT_EQ(outcome.exit_status, 1);
+    EXPECT_THAT(outcome.output, HasSubstr(name));
+    EXPECT_FALSE(fs::exists(restored));
+  };
+  const std::string file = backup + "/apps/shop/secret";
+  std::string bytes;
+  {
+    std::ifstream in(file, std::ios::binary);
+    bytes.assign(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+  }
+  std::string flipped = bytes;
+  flipped[flipped.size() / 2] ^= 1;
+  WriteFile(backup, "apps/shop/secret", flipped);
+  refused("apps/shop/secret: it is damaged");
+  fs::remove(file);
+  refused("apps/shop/secret: it is missing");
+  WriteFile(backup, "apps/shop/secret", bytes);
+  EXPECT_EQ(RunProgram({"restore", backup, restored}).exit_status, 0);
+  fs::remove_all(restored);
+  std::string manifest;
+  {
+    std::ifstream in(backup + "/backup.json", std::ios::binary);
+    manifest.assign(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+  }
+  // A file less in the list is damage, too.
+  const size_t first = manifest.find("{\"path\""), second = manifest.find("{\"path\"", first + 1);
+  WriteFile(backup, "backup.json", manifest.substr(0, first) + manifest.substr(second));
+  refused("backup.json: it is damaged");
+  fs::remove(backup + "/backup.json");
+  refused("backup.json: no such file");
 }
 
 }  // namespace
