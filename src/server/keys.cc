@@ -221,8 +221,8 @@ absl::Status Keys::RevokeApp(std::string_view app) {
   const absl::MutexLock lock(&mutex_);
   Refresh();
   ById keys = by_id_;
-  if (absl::erase_if(keys, [&](const auto& entry) { return entry.second->app == app; }) == 0) return absl::OkStatus();
-  return Replace(std::move(keys));
+  absl::erase_if(keys, [&](const auto& entry) { return entry.second->app == app; });
+  return keys.size() == by_id_.size() ? absl::OkStatus() : Replace(std::move(keys));
 }
 
 std::vector<ApiKey> Keys::List() const {
