@@ -24,14 +24,16 @@ std::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice
 constexpr char kReading[] = "read the catalog store";
 constexpr char kWriting[] = "write the catalog store";
 
-absl::StatusOr<std::unique_ptr<store::RocksStore>> OpenStore(const std::string& dir, uint64_t block_cache_bytes) {
+absl::StatusOr<std::unique_ptr<store::RocksStore>> OpenStore(const std::string& dir, const Catalog::Options& options) {
   constexpr size_t kWriteBufferBytes = 32u << 20;
-  const store::RocksMemory memory = store::MakeRocksMemory(block_cache_bytes, 2 * kWriteBufferBytes);
+  const store::RocksMemory memory = store::MakeRocksMemory(options.block_cache_bytes, 2 * kWriteBufferBytes);
   rocksdb::ColumnFamilyOptions column = store::RocksColumnOptions(memory, kWriteBufferBytes);
   // Unknown items are asked for as often as known ones.
   auto* table = column.table_factory->GetOptions<rocksdb::BlockBasedTableOptions>();
   table->filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
-  return store::RocksStore::Open(dir, store::RocksDbOptions(memory), {{rocksdb::kDefaultColumnFamilyName, column}});
+  rocksdb::DBOptions db = store::RocksDbOptions(memory);
+  if (options.env != nullptr) db.env = options.env;
+  return store::RocksStore::Open(dir, db, {{rocksdb::kDefaultColumnFamilyName, column}});
 }
 
 /// The log recovers what a crash loses.
@@ -152,7 +154,7 @@ Catalog::~Catalog() = default;
 absl::StatusOr<std::unique_ptr<Catalog>> Catalog::Open(const std::string& dir,
                                                        std::shared_ptr<const config::Config> config,
                                                        const KeyHasher& hasher, const Options& options) {
-  ASSIGN_OR_RETURN(std::unique_ptr<store::RocksStore> opened, OpenStore(dir, options.block_cache_bytes));
+  ASSIGN_OR_RETURN(std::unique_ptr<store::RocksStore> opened, OpenStore(dir, options));
   auto impl = std::make_unique<Impl>(std::move(config), hasher, options, std::move(opened));
   RETURN_IF_ERROR(impl->Load());
   return std::unique_ptr<Catalog>(new Catalog(std::move(impl)));

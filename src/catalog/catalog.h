@@ -15,6 +15,10 @@
 #include "catalog/keys.h"
 #include "config/config.h"
 
+namespace rocksdb {
+class Env;
+}
+
 namespace bowerbird::catalog {
 
 /// The items as of the last applied record of the `catalog` topic: a view that can be thrown away and made again by
@@ -32,6 +36,7 @@ class Catalog {
   struct Options {
     uint64_t stamp_cache_bytes = 128u << 20;
     uint64_t block_cache_bytes = 64u << 20;
+    rocksdb::Env* env = nullptr;  ///< the disk; null: the machine's
   };
   static absl::StatusOr<std::unique_ptr<Catalog>> Open(const std::string& dir,
                                                        std::shared_ptr<const config::Config> config,

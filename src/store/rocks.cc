@@ -2,13 +2,12 @@
 
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/status.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_buffer_manager.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <system_error>
 
 #include "fmt/format.h"
 
@@ -81,9 +80,12 @@ rocksdb::ColumnFamilyOptions RocksColumnOptions(const RocksMemory& memory, size_
 absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const std::string& folder,
                                                              const rocksdb::DBOptions& options,
                                                              const std::vector<Column>& columns) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) return absl::UnavailableError(fmt::format("create folder {}: {}", folder, error.message()));
+  // By the options' own disk, which may be one in memory.
+  for (size_t end = folder.find('/', 1);; end = folder.find('/', end + 1)) {
+    const rocksdb::Status made = options.env->CreateDirIfMissing(folder.substr(0, end));
+    if (!made.ok()) return FromRocks(made, fmt::format("create folder {}", folder));
+    if (end == std::string::npos) break;
+  }
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   bool names_default = false;
   for (const Column& column : columns) {
