@@ -72,7 +72,9 @@ absl::StatusOr<std::unique_ptr<StateStore>> OpenStateStore(const StateStores& st
   absl::Status meaning;  // of what was counted
   const auto examine = [&]() -> absl::Status {
     if (stores.MarkedDamaged(dir)) return absl::DataLossError(fmt::format("state: {} was found damaged", dir));
-    ASSIGN_OR_RETURN(store, stores.Open(dir, options));
+    auto opened = stores.Open(dir, options);
+    if (absl::IsNotFound(opened.status())) return absl::DataLossError(opened.status().message());  // a missing file
+    ASSIGN_OR_RETURN(store, std::move(opened));
     ASSIGN_OR_RETURN(const bool is_new, IsNew(*store));
     if (!is_new) fit = CheckLine(*store, lines[0]);
     if (fit.ok()) fit = CheckLog(*store, log);

@@ -1,5 +1,6 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/table.h>
@@ -15,7 +16,6 @@
 #include "state/codec.h"
 #include "state/merge_operators.h"
 #include "state/state_store.h"
-#include "store/file.h"
 #include "store/rocks.h"
 
 namespace bowerbird::state {
@@ -251,20 +251,13 @@ class RocksStateStoresImpl final : public StateStores {
   bool Exists(const std::string& dir) const override {
     return std::filesystem::exists(std::filesystem::path(dir) / "CURRENT");
   }
-  void MarkDamaged(const std::string& dir) const override {
-    // A mark that cannot be written is made by the next read that meets the damage.
-    store::AtomicWriteFile(DamageMark(dir), "").IgnoreError();
+  void MarkDamaged(const std::string& dir) const override { store::MarkDamaged(rocksdb::Env::Default(), dir); }
+  bool MarkedDamaged(const std::string& dir) const override {
+    return store::IsMarkedDamaged(rocksdb::Env::Default(), dir);
   }
-  bool MarkedDamaged(const std::string& dir) const override { return std::filesystem::exists(DamageMark(dir)); }
   absl::Status Destroy(const std::string& dir) const override {
-    // Not DestroyDB: it keeps what it cannot read.
-    std::error_code error;
-    std::filesystem::remove_all(dir, error);
-    return error ? absl::UnavailableError(fmt::format("state: delete {}: {}", dir, error.message())) : absl::OkStatus();
+    return store::DeleteStore(rocksdb::Env::Default(), dir);
   }
-
- private:
-  static std::string DamageMark(const std::string& dir) { return fmt::format("{}/DAMAGED", dir); }
 };
 
 }  // namespace

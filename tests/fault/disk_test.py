@@ -152,4 +152,4 @@ class DiskTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    sys.exit(not unittest.main(verbosity=2, exit=False).result.wasSuccessful())
+    sys.exit(not unittest.main(verbosity=2, exit=False, warnings="ignore").result.wasSuccessful())

@@ -127,7 +127,7 @@ class Oracle:
 
 def make_catalog(client):
     items = [{"id": f"i{n}", "title": f"Item {n}", "categories": [f"c{n % 3}"]} for n in range(ITEMS)]
-    answer = client.call("POST", "/v1/items:batch", {"items": items})
+    answer = client.call("POST", "/v1/items:batch", {"upsert": items})
     assert answer.status == 200 and answer.json()["applied"] == ITEMS, answer
 
 
