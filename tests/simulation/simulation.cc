@@ -468,6 +468,6 @@ class Simulation {
 
 }  // namespace
 
-Result Run(uint64_t seed, const Options& options) { return Simulation(seed, options).Run(); }
+Result RunSeed(uint64_t seed, const Options& options) { return Simulation(seed, options).Run(); }
 
 }  // namespace bowerbird::simulation

@@ -27,6 +27,6 @@ struct Result {
 /// are lost, writes that fail, and crashes at any point between two steps, which lose what was not durable. Checks
 /// throughout that what was acknowledged is in effect once, and that what was hidden or withdrawn is not served; at the
 /// end that everything sent is in effect exactly once and that the state equals a replay.
-Result Run(uint64_t seed, const Options& options);
+Result RunSeed(uint64_t seed, const Options& options);
 
 }  // namespace bowerbird::simulation
