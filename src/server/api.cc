@@ -161,7 +161,7 @@ void Api::Audit(const Router::Route& route, const HttpRequest& request, HttpResp
   const std::string reason(written.message());
   Log(LogLevel::kError, "audit_failed", {{"reason", std::string_view(reason)}});
   *response = ProblemResponse(
-      500, "not_audited",
+      503, "not_audited",
       fmt::format("it was done (status {}), but the audit log could not be written: {}", entry.status, reason));
 }
 

@@ -138,6 +138,10 @@ absl::Status AppHost::Create(const std::string& name, const std::string& config_
   const config::ParseResult parsed = config::Parse(text, "bowerbird.toml");
   if (parsed.config == nullptr) return absl::InvalidArgumentError(config::ProblemList(parsed.problems));
   const absl::MutexLock lock(&changing_);
+  if (List().size() >= kAppsMax) {
+    return absl::FailedPreconditionError(fmt::format(
+        "found {0} apps; expected at most {0} in one process: remove one, or serve another folder", kAppsMax));
+  }
   // The folder counts, not the table: a folder without a config may hold a log worth keeping.
   if (fs::exists(app::App::Folder(options_.dir, name)))
     return absl::AlreadyExistsError(fmt::format("name: app '{}' exists already", name));

@@ -61,8 +61,11 @@ class AppHost {
   absl::Status WhyFailed(std::string_view name) const;
   std::vector<std::shared_ptr<HostedApp>> OpenApps() const;
 
+  /// How many apps Create lets a process have.
+  static constexpr size_t kAppsMax = 64;
   /// Makes DIR/apps/NAME with `config_text` (empty: the starter) and opens it. InvalidArgument: a name that CheckName
-  /// refuses, or every problem of the config, and nothing was made; AlreadyExists.
+  /// refuses, or every problem of the config, and nothing was made; AlreadyExists; FailedPrecondition: kAppsMax are
+  /// there.
   absl::Status Create(const std::string& name, const std::string& config_text);
   /// Puts the app's config into force as it is in its folder now. An open app: as App::ReloadConfig; with `reopen`,
   /// what only changes then is in force, too: requests under way finish, those that come meanwhile are answered with

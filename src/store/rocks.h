@@ -14,6 +14,7 @@
 namespace rocksdb {
 class ColumnFamilyHandle;
 class DB;
+class Env;
 class Status;
 class WriteBufferManager;
 }  // namespace rocksdb
@@ -44,6 +45,13 @@ rocksdb::ColumnFamilyOptions RocksColumnOptions(const RocksMemory& memory, size_
 /// are never written again are shared with it where the file system can. `flush`: what is in memory goes to files first
 /// (needed where the write-ahead log is off); false: the write-ahead log is copied instead. Writes go on meanwhile.
 absl::Status CheckpointTo(rocksdb::DB& db, const std::string& to, bool flush);
+
+/// For stores that can be made again. MarkDamaged remembers, beyond the end of the process, that reading the store in
+/// `folder` met damage; whoever opens it next deletes it first, and the mark with it.
+void MarkDamaged(rocksdb::Env* env, const std::string& folder);
+bool IsMarkedDamaged(rocksdb::Env* env, const std::string& folder);
+/// Deletes every file of the folder, known to RocksDB or not; the folder stays. No process may have the store open.
+absl::Status DeleteStore(rocksdb::Env* env, const std::string& folder);
 
 /// An open RocksDB with its column families; closes them in the order that RocksDB wants.
 ///
