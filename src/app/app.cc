@@ -10,6 +10,7 @@
 #include "base/json_writer.h"
 #include "base/status_macros.h"
 #include "bowerbird/v1/item.pb.h"
+#include "config/problem_list.h"
 #include "store/file.h"
 #include "store/rocks.h"
 

@@ -186,9 +186,6 @@ struct Problem {
   std::string ToString() const;
 };
 
-/// All of them, one a line.
-std::string ProblemList(const std::vector<Problem>& problems);
-
 struct ParseResult {
   std::shared_ptr<const Config> config;  ///< null exactly when there are problems
   std::vector<Problem> problems;         ///< all of them, by line
@@ -211,8 +208,6 @@ struct ServerConfig {
   int64_t request_us_max = 30'000'000;
   uint32_t connections_max = 4096;
   std::string log_level = "info";
-  /// PEM files of the process's certificate and key, absolute or beside server.toml; both empty: no TLS.
-  std::string tls_certificate, tls_key;
 };
 struct ServerParseResult {
   std::optional<ServerConfig> config;

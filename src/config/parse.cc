@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "config/config.h"
+#include "config/problem_list.h"
 #include "config/problems.h"
 #include "config/sections.h"
 #include "config/toml_value.h"

@@ -4,8 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/closest_name.h"
+#include "config/problem_list.h"
 
 namespace bowerbird::config {
 

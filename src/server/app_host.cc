@@ -9,6 +9,7 @@
 #include "base/status_macros.h"
 #include "base/time_text.h"
 #include "config/config.h"
+#include "config/problem_list.h"
 #include "server/structured_log.h"
 #include "store/file.h"
 

@@ -10,6 +10,8 @@
 #include "base/json_writer.h"
 #include "base/status_macros.h"
 #include "base/time_text.h"
+#include "config/problem_list.h"
+#include "config/tls_files.h"
 #include "server/structured_log.h"
 #include "store/file.h"
 
@@ -88,7 +90,8 @@ absl::Status Server::Init() {
   http.listen = options_.config.listen;
   http.port = options_.config.port;
   http.socket_path = options_.dir + "/bowerbird.sock";
-  ASSIGN_OR_RETURN(http.tls, LoadTls(options_.config));
+  ASSIGN_OR_RETURN(http.tls, LoadTls());
+  has_tls_ = http.tls != nullptr;
   http.threads = options_.config.threads;
   http.body_bytes_max = [apps = apps_.get()] { return apps->body_bytes_max(); };
   http.connections_max = options_.config.connections_max;
@@ -119,10 +122,13 @@ void Server::Drain() {
 
 Server::~Server() { Drain(); }
 
-absl::StatusOr<std::shared_ptr<const TlsCredentials>> Server::LoadTls(const config::ServerConfig& config) const {
-  if (config.tls_certificate.empty()) return nullptr;
+absl::StatusOr<std::shared_ptr<const TlsCredentials>> Server::LoadTls() const {
   const std::filesystem::path dir(options_.dir);
-  return TlsCredentials::Load((dir / config.tls_certificate).string(), (dir / config.tls_key).string());
+  if (!std::filesystem::exists(dir / "server.toml")) return nullptr;
+  ASSIGN_OR_RETURN(const std::string text, store::ReadFile((dir / "server.toml").string()));
+  const config::TlsFiles files = config::ParseTlsFiles(text);
+  if (files.certificate.empty()) return nullptr;
+  return TlsCredentials::Load((dir / files.certificate).string(), (dir / files.key).string());
 }
 
 absl::StatusOr<bool> Server::ReloadServerConfig() {
@@ -138,18 +144,16 @@ absl::StatusOr<bool> Server::ReloadServerConfig() {
   compare("threads", open.threads, wanted.threads);
   compare("request_max", base::FormatDurationUs(open.request_us_max), base::FormatDurationUs(wanted.request_us_max));
   compare("connections_max", open.connections_max, wanted.connections_max);
-  if (open.tls_certificate.empty() != wanted.tls_certificate.empty())
-    fixed += open.tls_certificate.empty() ? "\ntls: the server was started without it"
-                                          : "\ntls: the server was started with it";
+  // Read whether or not its paths changed: it is what the files hold that does, most often.
+  ASSIGN_OR_RETURN(std::shared_ptr<const TlsCredentials> tls, LoadTls());
+  if (has_tls_ != (tls != nullptr))
+    fixed += has_tls_ ? "\ntls: the server was started with it" : "\ntls: the server was started without it";
   if (!fixed.empty()) {
     return absl::FailedPreconditionError(
         fmt::format("{}/server.toml: this needs the server to be started again{}", options_.dir, fixed));
   }
-  const bool changed = open.open_on_loopback != wanted.open_on_loopback || open.drain_us != wanted.drain_us ||
-                       open.log_level != wanted.log_level || open.tls_certificate != wanted.tls_certificate ||
-                       open.tls_key != wanted.tls_key;
-  // Read whether or not the paths changed: it is what the files hold that does, most often.
-  ASSIGN_OR_RETURN(std::shared_ptr<const TlsCredentials> tls, LoadTls(wanted));
+  const bool changed = tls != nullptr || open.open_on_loopback != wanted.open_on_loopback ||
+                       open.drain_us != wanted.drain_us || open.log_level != wanted.log_level;
   if (tls != nullptr) http_->SetTls(std::move(tls));
   SetLogLevel(wanted.log_level);
   api_->SetOpenOnLoopback(wanted.open_on_loopback);

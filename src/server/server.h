@@ -68,7 +68,8 @@ class Server {
   explicit Server(Options options)
       : options_(std::move(options)), file_config_(options_.file_config.value_or(options_.config)) {}
   absl::Status Init();
-  absl::StatusOr<std::shared_ptr<const TlsCredentials>> LoadTls(const config::ServerConfig& config) const;
+  /// Null: server.toml names no certificate.
+  absl::StatusOr<std::shared_ptr<const TlsCredentials>> LoadTls() const;
   absl::StatusOr<bool> ReloadServerConfig() ABSL_EXCLUSIVE_LOCKS_REQUIRED(reload_mutex_);
 
   const Options options_;
@@ -81,6 +82,7 @@ class Server {
   std::unique_ptr<Api> api_;
   absl::Mutex reload_mutex_;
   config::ServerConfig file_config_ ABSL_GUARDED_BY(reload_mutex_);
+  bool has_tls_ = false;  ///< since the start
   std::atomic<int64_t> drain_us_ = 0;
   bool drained_ = false;
 };
