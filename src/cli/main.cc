@@ -19,7 +19,7 @@ void AddFolder(CLI::App* command, Folder* folder) {
 }
 
 /// Blocks the signals that a server waits for, before any thread starts: threads inherit it.
-void BlockSignals(std::initializer_list<int> signals) {
+void BlockSignals(std::initializer_list<int> signals = {SIGTERM, SIGINT}) {
   sigset_t set;
   sigemptyset(&set);
   for (const int one : signals) sigaddset(&set, one);

@@ -123,6 +123,7 @@ void AddAppRoutes(Api* api) {
       {"POST", "/v1/apps", "operator", [api](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
          absl::StatusOr<NewApp> wanted = ParseNewApp(request->body);
          if (!wanted.ok()) return respond(ProblemResponse(wanted.status()));
+         request->audit_detail = fmt::format("name {}", wanted->name);
          api->RunJob(respond, [api, wanted = *std::move(wanted)] { return CreateResponse(api, wanted); });
        }});
   api->AddRoute({"DELETE", "/v1/apps/{name}", "operator",
