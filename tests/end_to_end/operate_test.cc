@@ -21,6 +21,11 @@ using testing::Not;
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
+std::string ReadText(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
 /// A folder with the apps "default" and "shop", served to nobody without a key.
 class OperateTest : public testing::Test {
  protected:
@@ -110,17 +115,21 @@ TEST_F(OperateTest, AHangupReloadsEveryConfigAndRefusesOneWithoutStoppingTheOthe
     return At(client.Call("GET", "/v1/apps", "", operates)->body, fmt::format("/apps/{}/config_version", app));
   };
   const std::string was_default = version(0), was_shop = version(1);
-  WriteFile(dir() + "/apps/default", "bowerbird.toml", "[served]\nl2_sample = 0.5\n");
-  WriteFile(dir() + "/apps/shop", "bowerbird.toml", "[surfaces.home]\ndiversity = 2\n");
+  const std::string starter = ReadText(dir() + "/apps/default/bowerbird.toml");
+  const auto configure = [&](const std::string& app, const std::string& more) {
+    WriteFile(dir() + "/apps/" + app, "bowerbird.toml", starter + more);
+  };
+  configure("default", "\n[served]\nl2_sample = 0.5\n");
+  configure("shop", "\n[pipeline]\nfactors = 0\n");
   server.Signal(SIGHUP);
   for (int i = 0; i < 200 && version(0) == was_default; ++i) usleep(50'000);
   EXPECT_NE(version(0), was_default);
   EXPECT_EQ(version(1), was_shop);
   const Outcome refused = RunProgram({"config", "reload", "--dir", dir()});
   EXPECT_EQ(refused.exit_status, 1);
-  EXPECT_THAT(refused.output, AllOf(HasSubstr("apps/shop/bowerbird.toml:2: surfaces.home.diversity"),
+  EXPECT_THAT(refused.output, AllOf(HasSubstr("pipeline.factors"), HasSubstr("apps/shop/bowerbird.toml:"),
                                     HasSubstr("apps/default/bowerbird.toml unchanged")));
-  WriteFile(dir() + "/apps/shop", "bowerbird.toml", "[events.click]\nweight = 2\n");
+  configure("shop", "\n[events.click]\nweight = 2\n");
   EXPECT_THAT(RunProgram({"config", "reload", "--app", "shop", "--dir", dir()}).output, HasSubstr("opened again"));
   EXPECT_EQ(RunProgram({"config", "reload", "--app", "shop", "--reopen", "--dir", dir()}).exit_status, 0);
   EXPECT_NE(version(1), was_shop);
@@ -222,11 +231,7 @@ TEST_F(OperateTest, ADamagedBackupIsRefusedByTheNameOfTheFile) {
     EXPECT_FALSE(fs::exists(restored));
   };
   const std::string file = backup + "/apps/shop/secret";
-  std::string bytes;
-  {
-    std::ifstream in(file, std::ios::binary);
-    bytes.assign(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
-  }
+  const std::string bytes = ReadText(file);
   std::string flipped = bytes;
   flipped[flipped.size() / 2] ^= 1;
   WriteFile(backup, "apps/shop/secret", flipped);
@@ -236,11 +241,7 @@ TEST_F(OperateTest, ADamagedBackupIsRefusedByTheNameOfTheFile) {
   WriteFile(backup, "apps/shop/secret", bytes);
   EXPECT_EQ(RunProgram({"restore", backup, restored}).exit_status, 0);
   fs::remove_all(restored);
-  std::string manifest;
-  {
-    std::ifstream in(backup + "/backup.json", std::ios::binary);
-    manifest.assign(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
-  }
+  const std::string manifest = ReadText(backup + "/backup.json");
   // A file less in the list is damage, too.
   const size_t first = manifest.find("{\"path\""), second = manifest.find("{\"path\"", first + 1);
   WriteFile(backup, "backup.json", manifest.substr(0, first) + manifest.substr(second));
