@@ -94,8 +94,8 @@ int main(int argc, char** argv) {
       }
       return text;
     };
-    bench::RunLoad(server.port(), "/v1/events", connections, 1.0, body_of);
-    const bench::LoadReport report = bench::RunLoad(server.port(), "/v1/events", connections, seconds,
+    bench::RunLoad(server.port(), "POST", "/v1/events", connections, 1.0, body_of);
+    const bench::LoadReport report = bench::RunLoad(server.port(), "POST", "/v1/events", connections, seconds,
                                                     [&](uint32_t c, uint64_t i) { return body_of(c, i + 1'000'000); });
     const state::State::Counters state = server.app().state().counters();
     const log::RocksLog::Counters log = server.app().log().counters();

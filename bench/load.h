@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -24,10 +25,13 @@ struct LoadReport {
   }
 };
 
-/// `connections` threads, each sending the next request when the last was answered, for `seconds`. `body_of(connection,
-/// i)` makes the body of the connection's i-th request; a status other than 200 is an error.
-inline LoadReport RunLoad(uint16_t port, const std::string& target, uint32_t connections, double seconds,
-                          const std::function<std::string(uint32_t, uint64_t)>& body_of) {
+/// `connections` threads for `seconds`. `body_of(connection, i)` makes the body of the connection's i-th request; a
+/// status other than 200 is an error. A closed loop sends the next request when the last was answered. With `rate`,
+/// requests a second of all connections together, each request has its time, and its latency counts from there, sent
+/// late or not.
+inline LoadReport RunLoad(uint16_t port, const std::string& method, const std::string& target, uint32_t connections,
+                          double seconds, const std::function<std::string(uint32_t, uint64_t)>& body_of,
+                          double rate = 0) {
   std::vector<LoadReport> reports(connections);
   std::vector<std::thread> threads;
   const int64_t start_us = base::MonotonicUs();
@@ -42,8 +46,14 @@ inline LoadReport RunLoad(uint16_t port, const std::string& target, uint32_t con
       }
       for (uint64_t i = 0; base::MonotonicUs() < end_us; ++i) {
         const std::string body = body_of(c, i);
-        const int64_t sent_us = base::MonotonicUs();
-        const auto answer = client->Call("POST", target, body);
+        int64_t sent_us = base::MonotonicUs();
+        if (rate > 0) {
+          const double turn = static_cast<double>(i * connections + c);
+          const int64_t due_us = start_us + static_cast<int64_t>(turn / rate * 1e6);
+          if (due_us > sent_us) std::this_thread::sleep_for(std::chrono::microseconds(due_us - sent_us));
+          sent_us = due_us;
+        }
+        const auto answer = client->Call(method, target, body);
         report.latencies_us.push_back(base::MonotonicUs() - sent_us);
         ++report.requests;
         if (!answer.ok() || answer->status != 200) ++report.errors;

@@ -101,12 +101,12 @@ TEST(DefaultsTest, Generators) {
     int64_t half_life_us, window_us;
   };
   constexpr Expected kExpected[] = {
-      {"for_you", GeneratorKind::kIals, 500, 0, 0},
-      {"because", GeneratorKind::kCoOccurrence, 500, 30 * kDayUs, 0},
+      {"for_you", GeneratorKind::kIals, 300, 0, 0},
+      {"because", GeneratorKind::kCoOccurrence, 300, 30 * kDayUs, 0},
       {"trending", GeneratorKind::kTrending, 200, kDayUs, 7 * kDayUs},
       {"fresh", GeneratorKind::kFresh, 200, 0, 30 * kDayUs},
       {"popular", GeneratorKind::kPopular, 200, 0, 0},
-      {"similar", GeneratorKind::kSimilar, 500, 0, 0},
+      {"similar", GeneratorKind::kSimilar, 300, 0, 0},
   };
   const auto& generators = Defaults().generators;
   ASSERT_EQ(generators.size(), std::size(kExpected));
@@ -135,6 +135,7 @@ TEST(DefaultsTest, Surfaces) {
   for (const Surface& surface : Defaults().surfaces) {
     EXPECT_THAT(surface.weights, IsEmpty());
     EXPECT_EQ(surface.candidates_max, 2000u);
+    EXPECT_EQ(surface.ranked_max, 300u);
     EXPECT_EQ(surface.seen_window_us, 0);
     EXPECT_EQ(surface.seen_factor, 0.5);
     EXPECT_EQ(surface.explore, 0.01);

@@ -88,6 +88,7 @@ void ReadSurface(TableReader table, bool declared, Draft* draft, Surface* surfac
   ReadSurfaceGenerators(&table, draft, surface);
   ReadWeights(table.Table("weights"), surface);
   table.Integer("candidates_max", 1, 100'000, &surface->candidates_max);
+  table.Integer("ranked_max", 1, 100'000, &surface->ranked_max);
   table.Choice<SeenPolicy>("seen", kSeenPolicies, &surface->seen);
   table.Duration("seen_window", 0, kDurationUsMax, &surface->seen_window_us);
   table.Number("seen_factor", Interval::Share(), &surface->seen_factor);
