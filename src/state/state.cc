@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/published.h"
 #include "base/status_macros.h"
+#include "base/thread_priority.h"
 #include "bowerbird/v1/event.pb.h"
 #include "bowerbird/v1/served.pb.h"
 #include "fmt/format.h"
@@ -38,6 +39,8 @@ constexpr size_t kItemEventsMax = 1 << 13;
 // A table is published again after this long even if nothing was folded: windows move on.
 constexpr int64_t kTableAgeUsMax = 60'000'000;
 constexpr size_t kEvictAtOnce = 32;
+// A tenth of the share of a thread that takes in events.
+constexpr int kFoldNice = 10;
 
 /// Version of the newest record of the item_tables topic; 0 for none.
 absl::StatusOr<uint64_t> LastTableVersion(const log::EventLog& log) {
@@ -242,6 +245,9 @@ absl::Status StateImpl::Flush() {
 }
 
 void StateImpl::FoldLoop(FoldGroup* group) {
+  // When the cores do not suffice for both, events are taken in first: what is in the log can be folded later, an event
+  // that was turned away cannot be taken in later.
+  base::GiveWay(kFoldNice);
   const int64_t interval_us = config_->state.flush_interval_us;
   int64_t written_us = base::MonotonicUs();
   while (!stop_.stopped()) {
