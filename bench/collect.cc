@@ -44,14 +44,18 @@ std::string Batch(uint32_t connection, uint64_t i, uint32_t events, int64_t now_
   return body + "]}";
 }
 
-/// 99th percentile of appending a batch's bytes to a file and syncing it, alone.
-double FsyncP99Ms(const std::string& dir, size_t bytes) {
+/// 99th percentile of the disk alone: `bytes` appended to a file and synced, `rate` times a second for five seconds.
+double FsyncP99Ms(const std::string& dir, size_t bytes, double rate) {
   const std::string path = dir + "/fsync_probe";
   const int file = open(path.c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600);
   if (file < 0) return 0;
   const std::string data(bytes, 'x');
   bench::LoadReport report;
-  for (int i = 0; i < 500; ++i) {
+  const int64_t begin_us = base::MonotonicUs();
+  for (int i = 0; i < static_cast<int>(5 * rate); ++i) {
+    const int64_t due_us = begin_us + static_cast<int64_t>(i / rate * 1e6);
+    const int64_t wait_us = due_us - base::MonotonicUs();
+    if (wait_us > 0) std::this_thread::sleep_for(std::chrono::microseconds(wait_us));
     const int64_t start_us = base::MonotonicUs();
     if (write(file, data.data(), data.size()) < 0 || fdatasync(file) != 0) break;
     report.latencies_us.push_back(base::MonotonicUs() - start_us);
@@ -160,8 +164,12 @@ int main(int argc, char** argv) {
     double fsync_p99_ms = 0;
     if (request_rate == 0) {
       if (!server.app().state().CatchUp().ok()) return 1;
-      fsync_p99_ms = FsyncP99Ms(dir, bodies[0][0].size());
+      const log::RocksLog::Counters before = server.app().log().counters();
       half = load(5.0, rate / 2);
+      const log::RocksLog::Counters after = server.app().log().counters();
+      const auto syncs = static_cast<double>(std::max<uint64_t>(1, after.groups - before.groups));
+      const double written = static_cast<double>(half.requests * bodies[0][0].size());
+      fsync_p99_ms = FsyncP99Ms(dir, static_cast<size_t>(written / syncs), syncs / half.seconds);
     }
     base::JsonWriter json(&body);
     json.BeginObject().Key("events_per_second").Double(rate * batch);
