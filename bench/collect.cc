@@ -19,6 +19,7 @@
 #include "base/json_writer.h"
 #include "base/rng.h"
 #include "bench/load.h"
+#include "server/http_client.h"
 #include "server/server.h"
 #include "server/structured_log.h"
 
@@ -149,9 +150,14 @@ int main(int argc, char** argv) {
     const auto load = [&](double run_seconds, double rate) {
       const uint64_t first = base_round;
       base_round += 100'000'000;  // no client id twice
-      return bench::RunLoad(
-          server.port(), "POST", "/v1/events", connections, run_seconds,
-          [&](uint32_t c, uint64_t i) { return body_of(c, first + i); }, rate);
+      bench::Load run;
+      run.port = server.port();
+      run.target = "/v1/events";
+      run.connections = connections;
+      run.seconds = run_seconds;
+      run.body_of = [&body_of, first](uint32_t c, uint64_t i) { return body_of(c, first + i); };
+      run.rate = rate;
+      return bench::RunLoad(run);
     };
     load(1.0, request_rate);
     LagWatch watch(server.app().state());
@@ -159,7 +165,7 @@ int main(int argc, char** argv) {
     const state::State::Counters state = server.app().state().counters();
     const double lag_s_max = watch.StopAndGetS();
     const log::RocksLog::Counters log = server.app().log().counters();
-    const double rate = static_cast<double>(report.requests - report.errors) / report.seconds;
+    const double rate = report.PerSecond();
     bench::LoadReport half;
     double fsync_p99_ms = 0;
     if (request_rate == 0) {

@@ -12,7 +12,9 @@
 
 #include "base/check.h"
 #include "base/sum_lanes-inl.h"
+#include "base/vector_math.h"
 #include "hwy/highway.h"
+#include "index/bf16_dot.h"
 #include "index/exact.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -157,13 +159,49 @@ class Best {
   std::vector<Hit> hits_;
 };
 
-/// The query with its even and odd values apart, zeros up to the rows' stride.
-struct SplitQuery {
-  SplitQuery(const FactorRows& rows, std::span<const float> query, float scale)
-      : even(rows.stride() / 2, 0.0f), odd(rows.stride() / 2, 0.0f) {
-    for (size_t i = 0; i < query.size(); ++i) (i % 2 == 0 ? even : odd)[i / 2] = query[i] * scale;
+/// The query as the machine's kernels want it, zeros up to the rows' stride.
+class PreparedQuery {
+ public:
+  PreparedQuery(const FactorRows& rows, std::span<const float> query, float scale) : stride_(rows.stride()) {
+    if (bf16_.score_rows != nullptr) {
+      high_.resize(stride_);
+      low_.resize(stride_);
+      for (size_t i = 0; i < query.size(); ++i) {
+        const float value = query[i] * scale;
+        high_[i] = base::ToBf16(value);
+        low_[i] = base::ToBf16(value - base::FromBf16(high_[i]));
+      }
+    } else {
+      even_.resize(stride_ / 2);
+      odd_.resize(stride_ / 2);
+      for (size_t i = 0; i < query.size(); ++i) (i % 2 == 0 ? even_ : odd_)[i / 2] = query[i] * scale;
+    }
   }
-  std::vector<float> even, odd;
+
+  /// `rows` and `scores` have room for `count` rounded up to four.
+  void ScoreRows(const uint16_t** rows, size_t count, float* scores) const {
+    for (; count % 4 != 0; ++count) rows[count] = rows[0];
+    if (bf16_.score_rows != nullptr) {
+      bf16_.score_rows(rows, count, high_.data(), low_.data(), stride_, scores);
+    } else {
+      HWY_DYNAMIC_DISPATCH(ScoreRowsKernel)(rows, count, even_.data(), odd_.data(), stride_ / 2, scores);
+    }
+  }
+
+  /// One bit for each of `count` rows, a multiple of four, whose score is over `threshold`.
+  uint64_t ScoreBlock(const uint16_t* first, size_t count, float threshold, float* scores) const {
+    if (bf16_.score_block != nullptr) {
+      return bf16_.score_block(first, count, high_.data(), low_.data(), stride_, threshold, scores);
+    }
+    return HWY_DYNAMIC_DISPATCH(ScoreBlockKernel)(first, count, even_.data(), odd_.data(), stride_ / 2, threshold,
+                                                  scores);
+  }
+
+ private:
+  const Bf16DotKernels& bf16_ = Bf16Dot();
+  const size_t stride_;
+  std::vector<float> even_, odd_;     ///< the query's values of even and odd places
+  std::vector<uint16_t> high_, low_;  ///< or its halves
 };
 
 /// Looks at the rows of `eligible` in ascending order. `adjust(row, score)` gives the final score; not-a-number is no
@@ -171,7 +209,7 @@ struct SplitQuery {
 template <typename Adjust>
 class Scan {
  public:
-  Scan(const FactorRows& rows, const SplitQuery& query, std::span<const uint64_t> eligible, const Adjust& adjust)
+  Scan(const FactorRows& rows, const PreparedQuery& query, std::span<const uint64_t> eligible, const Adjust& adjust)
       : rows_(rows), query_(query), eligible_(eligible), adjust_(adjust) {
     BOWERBIRD_CHECK(eligible.size() >= (size_t{rows.count} + 63) / 64);
   }
@@ -220,10 +258,7 @@ class Scan {
     float scores[64];
     // Only an unadjusted score can be compared as it is.
     const float threshold = Adjust::kKeepsScore ? best->threshold() : -std::numeric_limits<float>::infinity();
-    uint64_t over =
-        HWY_DYNAMIC_DISPATCH(ScoreBlockKernel)(rows_.data + size_t{first} * rows_.stride(), count, query_.even.data(),
-                                               query_.odd.data(), rows_.stride() / 2, threshold, scores) &
-        bits;
+    uint64_t over = query_.ScoreBlock(rows_.data + size_t{first} * rows_.stride(), count, threshold, scores) & bits;
     for (; over != 0; over &= over - 1) {
       const auto i = static_cast<uint32_t>(std::countr_zero(over));
       Offer(first + i, scores[i], best);
@@ -239,9 +274,7 @@ class Scan {
       numbers[count] = first + static_cast<uint32_t>(std::countr_zero(bits));
       taken[count] = rows_.data + size_t{numbers[count]} * rows_.stride();
     }
-    for (size_t pad = count; pad % 4 != 0; ++pad) taken[pad] = taken[0];
-    HWY_DYNAMIC_DISPATCH(ScoreRowsKernel)
-    (taken, count, query_.even.data(), query_.odd.data(), rows_.stride() / 2, scores);
+    query_.ScoreRows(taken, count, scores);
     for (size_t i = 0; i < count; ++i) Offer(numbers[i], scores[i], best);
   }
 
@@ -251,7 +284,7 @@ class Scan {
   }
 
   const FactorRows& rows_;
-  const SplitQuery& query_;
+  const PreparedQuery& query_;
   const std::span<const uint64_t> eligible_;
   const Adjust& adjust_;
 };
@@ -276,8 +309,7 @@ struct ByNorm {
 void InnerProducts(const FactorRows& rows, std::span<const float> query, std::span<const Ordinal> ordinals,
                    std::span<float> out) {
   BOWERBIRD_CHECK(query.size() == rows.dim && ordinals.size() == out.size());
-  const auto score_rows = HWY_DYNAMIC_DISPATCH(ScoreRowsKernel);
-  const SplitQuery split(rows, query, 1.0f);
+  const PreparedQuery prepared(rows, query, 1.0f);
   const size_t stride = rows.stride();
   const uint16_t* taken[64];
   float scores[64];
@@ -296,8 +328,7 @@ void InnerProducts(const FactorRows& rows, std::span<const float> query, std::sp
     for (size_t i = 0; i < count; ++i) {
       if (taken[i] == nullptr) taken[i] = first;
     }
-    for (size_t pad = count; pad % 4 != 0; ++pad) taken[pad] = first;
-    score_rows(taken, count, split.even.data(), split.odd.data(), stride / 2, scores);
+    prepared.ScoreRows(taken, count, scores);
     for (size_t i = 0; i < count; ++i) out[begin + i] = ordinals[begin + i] == kNoOrdinal ? 0 : scores[i];
   }
 }
@@ -305,9 +336,9 @@ void InnerProducts(const FactorRows& rows, std::span<const float> query, std::sp
 std::vector<Hit> TopInnerProducts(const FactorRows& rows, std::span<const float> query,
                                   std::span<const uint64_t> eligible, uint32_t k) {
   BOWERBIRD_CHECK(query.size() == rows.dim);
-  const SplitQuery split(rows, query, 1.0f);
+  const PreparedQuery prepared(rows, query, 1.0f);
   const AsIs as_is;
-  return Scan(rows, split, eligible, as_is).Top(k);
+  return Scan(rows, prepared, eligible, as_is).Top(k);
 }
 
 std::vector<Hit> TopCosines(const FactorRows& rows, std::span<const float> inverse_norms, std::span<const float> query,
@@ -316,9 +347,9 @@ std::vector<Hit> TopCosines(const FactorRows& rows, std::span<const float> inver
   double squares = 0;
   for (const float value : query) squares += static_cast<double>(value) * value;
   if (!(squares > 0)) return {};
-  const SplitQuery split(rows, query, static_cast<float>(1 / std::sqrt(squares)));
+  const PreparedQuery prepared(rows, query, static_cast<float>(1 / std::sqrt(squares)));
   const ByNorm by_norm{inverse_norms};
-  return Scan(rows, split, eligible, by_norm).Top(k);
+  return Scan(rows, prepared, eligible, by_norm).Top(k);
 }
 
 }  // namespace bowerbird::index

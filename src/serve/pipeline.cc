@@ -27,11 +27,36 @@ namespace {
 /// Times that the page is made again with more candidates when caps left places empty.
 constexpr int kCapRoundsMax = 4;
 
+bool IsPersonal(const config::Generator& generator) {
+  return generator.kind == config::GeneratorKind::kIals || generator.kind == config::GeneratorKind::kCoOccurrence ||
+         generator.kind == config::GeneratorKind::kSimilar;
+}
+
 bool Personal(const config::Config& config, const config::Surface& surface) {
-  return std::any_of(surface.generators.begin(), surface.generators.end(), [&](const std::string& name) {
-    const config::GeneratorKind kind = config.FindGenerator(name)->kind;
-    return kind == config::GeneratorKind::kIals || kind == config::GeneratorKind::kCoOccurrence ||
-           kind == config::GeneratorKind::kSimilar;
+  return std::any_of(surface.generators.begin(), surface.generators.end(),
+                     [&](const std::string& name) { return IsPersonal(*config.FindGenerator(name)); });
+}
+
+/// `surface` with the generators for which `keep` holds, and a third of the candidates for the ranker.
+template <typename Keep>
+config::Surface Lighter(const config::Config& config, const config::Surface& surface, const Keep& keep) {
+  config::Surface lighter = surface;
+  std::erase_if(lighter.generators, [&](const std::string& name) { return !keep(*config.FindGenerator(name)); });
+  lighter.ranked_max = std::max(1u, surface.ranked_max / 3);
+  return lighter;
+}
+
+/// What the surface is at this effort; nothing for the surface itself.
+std::optional<config::Surface> Degraded(const Inputs& inputs, const config::Surface& surface,
+                                        std::vector<std::string>* degraded) {
+  const bool popular =
+      inputs.effort == Effort::kPopular || (inputs.effort == Effort::kFewerOrPopular && inputs.user->actions.empty());
+  if (inputs.effort == Effort::kFull) return std::nullopt;
+  degraded->push_back(std::string(popular ? kDegradedPopular : kDegradedFewer));
+  return Lighter(*inputs.config, surface, [popular](const config::Generator& generator) {
+    return popular
+               ? generator.kind == config::GeneratorKind::kTrending || generator.kind == config::GeneratorKind::kPopular
+               : IsPersonal(generator);
   });
 }
 
@@ -69,8 +94,11 @@ class PageMaker {
       : inputs_(inputs),
         request_(request),
         checked_(std::move(checked)),
-        surface_(*checked_.surface),
-        pool_(MakePool()) {}
+        degraded_surface_(Degraded(inputs, *checked_.surface, &degraded_)),
+        surface_(degraded_surface_.has_value() ? *degraded_surface_ : *checked_.surface),
+        pool_(MakePool()) {
+    checked_.surface = &surface_;
+  }
 
   Answer Make(int64_t start_us) {
     Answer answer;
@@ -83,7 +111,9 @@ class PageMaker {
     times.check_us = lap();
     ChoosePins();
     ApplySeenPolicy();
-    taste_ = retrieve::MakeTaste(*inputs_.config, *inputs_.view, *inputs_.user);
+    if (!degraded_surface_.has_value() || Personal(*inputs_.config, surface_)) {
+      taste_ = retrieve::MakeTaste(*inputs_.config, *inputs_.view, *inputs_.user);
+    }
     builder_.emplace(*inputs_.config, surface_, QueryOf());
     builder_->RunGenerators();
     times.retrieve_us = lap();
@@ -298,11 +328,12 @@ class PageMaker {
 
   const Inputs& inputs_;
   const v1::RecommendRequest& request_;
-  const CheckedRequest checked_;
+  CheckedRequest checked_;
+  std::vector<std::string> degraded_;
+  const std::optional<config::Surface> degraded_surface_;
   const config::Surface& surface_;
   retrieve::Pool pool_;
   std::map<uint32_t, Pin> pins_;  ///< by place on this page
-  std::vector<std::string> degraded_;
   retrieve::Taste taste_;
   std::optional<UnionBuilder> builder_;
   std::optional<rank::Ranker> ranker_;

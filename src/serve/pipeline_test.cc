@@ -343,8 +343,7 @@ TEST(FirstStageTest, CapsReachBehindIt) {
 }
 
 TEST(FirstStageTest, TheSampleOfTheUnionHoldsWhatItCut) {
-  RequestForTest shop(
-      {.items = 400, .config = Home("ranked_max = 30\n") + "[served]\nunion_sample = 1\n"});
+  RequestForTest shop({.items = 400, .config = Home("ranked_max = 30\n") + "[served]\nunion_sample = 1\n"});
   shop.user = shop.catalog.User({{"save", 4}, {"save", 14}});
   const Answer answer = shop.Ask("surface: 'home' n: 10");
   uint32_t cut = 0, kept = 0;
