@@ -11,6 +11,8 @@ constexpr int64_t kAdjustEveryUs = 50'000;
 /// Steps at most by which pressure changes each time: up quickly, down slowly, so that it does not swing.
 constexpr double kRiseMax = 0.5, kFall = 0.05;
 constexpr double kPressureMax = 4;
+/// Fewer requests than this between two adjustments are no overload, however long they waited.
+constexpr uint32_t kAskedMin = 10;
 
 Effort EffortAt(int step) {
   switch (step) {
@@ -51,13 +53,15 @@ void Overload::Adjust(int64_t waited_us, int64_t now_us) {
   int64_t least = least_waited_us_;
   while (waited_us < least && !least_waited_us_.compare_exchange_weak(least, waited_us)) {
   }
+  ++asked_;
   int64_t due = next_adjustment_us_;
   if (now_us < due || !next_adjustment_us_.compare_exchange_strong(due, now_us + kAdjustEveryUs)) return;
   least = least_waited_us_.exchange(INT64_MAX);
+  const uint32_t asked = asked_.exchange(0);
   double pressure = pressure_;
-  if (least > kTargetUs) {
+  if (least > kTargetUs && asked >= kAskedMin) {
     pressure += std::min(kRiseMax, 0.1 * static_cast<double>(least) / kTargetUs);
-  } else if (least < kTargetUs / 2) {
+  } else if (least < kTargetUs / 2 || asked < kAskedMin) {
     // After a quiet time the due adjustments are made up.
     const int64_t missed = due == 0 ? 0 : (now_us - due) / kAdjustEveryUs;
     pressure -= kFall * static_cast<double>(1 + missed);

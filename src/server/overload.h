@@ -60,7 +60,8 @@ class Overload {
 
   std::atomic<double> pressure_ = 0;
   std::atomic<int64_t> next_adjustment_us_ = 0;
-  /// Of the time since the last adjustment: the shortest wait; a moment's crowd is no overload.
+  /// Of the time since the last adjustment: requests, and the shortest wait. A moment's crowd is no overload.
+  std::atomic<uint32_t> asked_ = 0;
   std::atomic<int64_t> least_waited_us_ = INT64_MAX;
   std::atomic<int64_t> full_us_ = 0;  ///< what full answers take, smoothed
   prometheus::Gauge* const pressure_gauge_;
