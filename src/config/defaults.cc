@@ -42,13 +42,14 @@ std::vector<Generator> DefaultGenerators() {
       GeneratorDefaults("fresh", GeneratorKind::kFresh),
       GeneratorDefaults("popular", GeneratorKind::kPopular),
       GeneratorDefaults("similar", GeneratorKind::kSimilar),
+      GeneratorDefaults("next", GeneratorKind::kNext),
   };
 }
 
 std::vector<Surface> DefaultSurfaces() {
   Surface home;
   home.name = "home";
-  home.generators = {"for_you", "because", "trending", "fresh"};
+  home.generators = {"for_you", "because", "next", "trending", "fresh"};
   Surface related;
   related.name = "related";
   related.needs_item = true;
@@ -81,6 +82,11 @@ Generator GeneratorDefaults(std::string_view name, GeneratorKind kind) {
       break;
     case GeneratorKind::kPopular:
       generator.count = 200;
+      break;
+    case GeneratorKind::kNext:
+      generator.count = 200;
+      generator.half_life_us = 30 * kMinuteUs;
+      generator.seeds = 4;
       break;
   }
   return generator;

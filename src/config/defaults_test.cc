@@ -99,6 +99,7 @@ TEST(DefaultsTest, Generators) {
     GeneratorKind kind;
     uint32_t count;
     int64_t half_life_us, window_us;
+    uint32_t seeds = 50;
   };
   constexpr Expected kExpected[] = {
       {"for_you", GeneratorKind::kIals, 500, 0, 0},
@@ -107,6 +108,7 @@ TEST(DefaultsTest, Generators) {
       {"fresh", GeneratorKind::kFresh, 200, 0, 30 * kDayUs},
       {"popular", GeneratorKind::kPopular, 200, 0, 0},
       {"similar", GeneratorKind::kSimilar, 500, 0, 0},
+      {"next", GeneratorKind::kNext, 200, 30 * kMinuteUs, 0, 4},
   };
   const auto& generators = Defaults().generators;
   ASSERT_EQ(generators.size(), std::size(kExpected));
@@ -116,7 +118,7 @@ TEST(DefaultsTest, Generators) {
     EXPECT_EQ(generators[i].count, kExpected[i].count) << generators[i].name;
     EXPECT_EQ(generators[i].half_life_us, kExpected[i].half_life_us) << generators[i].name;
     EXPECT_EQ(generators[i].window_us, kExpected[i].window_us) << generators[i].name;
-    EXPECT_EQ(generators[i].seeds, 50u) << generators[i].name;
+    EXPECT_EQ(generators[i].seeds, kExpected[i].seeds) << generators[i].name;
   }
 }
 
@@ -125,7 +127,7 @@ TEST(DefaultsTest, Surfaces) {
   const Surface& home = Defaults().surfaces[0];
   EXPECT_EQ(home.name, "home");
   EXPECT_FALSE(home.needs_item);
-  EXPECT_THAT(home.generators, ElementsAre("for_you", "because", "trending", "fresh"));
+  EXPECT_THAT(home.generators, ElementsAre("for_you", "because", "next", "trending", "fresh"));
   EXPECT_EQ(home.seen, SeenPolicy::kExclude);
   const Surface& related = Defaults().surfaces[1];
   EXPECT_EQ(related.name, "related");

@@ -172,6 +172,12 @@ absl::Status StateImpl::Init(const std::string& dir) {
     const std::lock_guard lock(table_mutex_);
     RETURN_IF_ERROR(
         store_->ScanItems([&](catalog::ItemKey item, const ItemRecord& record) { builder_.Load(item, record); }));
+    // What is too old to be shown again need not be held.
+    const int64_t held_us = options_.publish ? clock_->NowUs() - int64_t{2} * kMovesSpanS * 1'000'000 : 0;
+    RETURN_IF_ERROR(store_->ScanNext([&](catalog::ItemKey from, NextRecord record) {
+      if (record.moves.empty() || int64_t{record.moves.front().time_s} * 1'000'000 < held_us) return;
+      builder_.LoadNext(from, std::move(record));
+    }));
     builder_.SetOffsets(offsets);
     if (log_->PartitionCount(Topic::kItemTables) > 0) {
       ASSIGN_OR_RETURN(last_version_, LastTableVersion(*log_));

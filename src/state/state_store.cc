@@ -96,6 +96,7 @@ absl::StatusOr<std::unique_ptr<StateStore>> StateStore::Open(const std::string& 
     family.disable_auto_compactions = true;
     if (column == kUsers) family.merge_operator = MakeUserMergeOperator(options.user_layout);
     if (column == kItems) family.merge_operator = MakeItemMergeOperator(options.item_layout);
+    if (column == kNext) family.merge_operator = MakeNextMergeOperator();
     columns.push_back({std::string(ColumnName(column)), family});
   }
   ASSIGN_OR_RETURN(store->rocks_, store::RocksStore::Open(dir, db, columns));
@@ -113,7 +114,7 @@ absl::Status StateStore::Destroy(const std::string& dir) {
 StateStore::~StateStore() = default;
 
 std::string_view StateStore::ColumnName(size_t column) {
-  constexpr std::string_view kNames[kColumns] = {"users", "items", "signals", "offsets"};
+  constexpr std::string_view kNames[kColumns] = {"users", "items", "signals", "offsets", "next"};
   return kNames[column];
 }
 
@@ -125,6 +126,9 @@ void StateStore::Batch::PutLifelongBlock(UserKey user, const SpilledBlock& block
 }
 void StateStore::Batch::MergeItem(ItemKey item, const ItemRecord& added) {
   batch_.Merge(store_->rocks_->column(kItems), KeyBytes(item.value), EncodeItemRecord(added));
+}
+void StateStore::Batch::MergeNext(ItemKey from, const NextRecord& added) {
+  batch_.Merge(store_->rocks_->column(kNext), KeyBytes(from.value), EncodeNextRecord(added));
 }
 void StateStore::Batch::PutOffset(uint32_t partition, log::Offset folded) {
   batch_.Put(store_->rocks_->column(kOffsets), OffsetKey(partition), KeyBytes(folded));
@@ -199,6 +203,20 @@ absl::Status StateStore::ScanItems(const std::function<void(ItemKey, const ItemR
       return false;
     }
     visit(ItemKey(GetBigEndian64(key.data())), *record);
+    return true;
+  }));
+  return decoded;
+}
+
+absl::Status StateStore::ScanNext(const std::function<void(ItemKey, NextRecord)>& visit) const {
+  absl::Status decoded;
+  RETURN_IF_ERROR(Scan(kNext, [&](std::string_view key, std::string_view value) {
+    absl::StatusOr<NextRecord> record = DecodeNextRecord(value);
+    if (!record.ok()) {
+      decoded = record.status();
+      return false;
+    }
+    visit(ItemKey(GetBigEndian64(key.data())), *std::move(record));
     return true;
   }));
   return decoded;

@@ -15,13 +15,14 @@
 #include "absl/status/statusor.h"
 #include "log/event_log.h"
 #include "state/item_record.h"
+#include "state/next_record.h"
 #include "state/user_op.h"
 #include "state/user_record.h"
 #include "store/rocks.h"
 
 namespace bowerbird::state {
 
-/// The RocksDB of state: column families `users`, `items`, `signals`, `offsets`; docs/formats/state.md has the bytes.
+/// The RocksDB of state: column families `users`, `items`, `signals`, `offsets`, `next`; docs/formats/state.md has the bytes.
 /// No WAL: what was written is lost with the process until a flush, which takes all columns at once, so that what is
 /// found again is state and offsets of one moment.
 ///
@@ -46,6 +47,7 @@ class StateStore {
     void MergeUser(catalog::UserKey user, std::string_view ops);
     void PutLifelongBlock(catalog::UserKey user, const SpilledBlock& block);
     void MergeItem(catalog::ItemKey item, const ItemRecord& added);
+    void MergeNext(catalog::ItemKey from, const NextRecord& added);
     void PutOffset(uint32_t partition, log::Offset folded);
     void PutFormat(std::string_view key, std::string_view text);
     uint64_t bytes() const { return batch_.GetDataSize(); }
@@ -72,13 +74,14 @@ class StateStore {
   absl::StatusOr<std::vector<std::optional<UserRecord>>> LoadUsers(std::span<const catalog::UserKey> users) const;
   absl::StatusOr<std::vector<Action>> LoadLifelongBlock(catalog::UserKey user, uint32_t ordinal) const;
   absl::Status ScanItems(const std::function<void(catalog::ItemKey, const ItemRecord&)>& visit) const;
+  absl::Status ScanNext(const std::function<void(catalog::ItemKey, NextRecord)>& visit) const;
   /// 0 for a partition without one.
   absl::StatusOr<std::vector<log::Offset>> LoadOffsets(uint32_t partitions) const;
   /// Empty when absent.
   absl::StatusOr<std::string> LoadFormat(std::string_view key) const;
 
-  enum Column : size_t { kUsers, kItems, kSignals, kOffsets };
-  static constexpr size_t kColumns = 4;
+  enum Column : size_t { kUsers, kItems, kSignals, kOffsets, kNext };
+  static constexpr size_t kColumns = 5;
   static std::string_view ColumnName(size_t column);
   /// Every key and value of a column in key order, as readers see them; a false return stops.
   absl::Status Scan(Column column,
