@@ -32,13 +32,21 @@ constexpr KnownStream kKnownStreams[] = {
      .columns = "user=user_id,item=click_article_id,time=click_timestamp,session=session_id",
      .type = "click",
      .until = "2017-10-17",
-     .config = R"(# News: a running story is read again, but not by who has just left it.
-[surfaces.home]
+     .config = R"([surfaces.home]
+explore = 0
+# News: a running story is read again, but not by who has just left it.
 seen_window = "30m"
+# Small models of the last hours: they are made 384 times.
+[pipeline]
+window = "6h"
+factors = 32
+epochs = 4
+[state]
+item_table_interval = "10s"
 )"},
 };
 
-/// Of every replay: a prediction is no experiment, and a stream is trained on as it passes.
+/// The defaults, but that a prediction is no experiment.
 constexpr std::string_view kDefaultConfig = R"([surfaces.home]
 explore = 0
 )";
@@ -151,7 +159,7 @@ absl::Status ReplayStream(ReplayStreamOptions options) {
     if (options.map.empty()) options.map = known.columns;
     if (options.type.empty()) options.type = known.type;
     if (options.until.empty()) options.until = known.until;
-    run.config = fmt::format("{}explore = 0\n", known.config);
+    run.config = known.config;
   }
   mapping.columns = options.map;
   mapping.event_type = options.type;

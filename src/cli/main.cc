@@ -155,7 +155,7 @@ int main(int argc, char** argv) {
     auto* command = replay->add_subcommand(form, known ? "clicks of Globo.com (clicks.csv.zst)" : "rows of a file");
     command->add_option("path", stream_options.path, known ? "the folder" : "the file (plain, .gz, .zst)")
         ->required()
-        ->check(known ? CLI::ExistingDirectory : CLI::ExistingFile);
+        ->check(known ? CLI::Validator(CLI::ExistingDirectory) : CLI::Validator(CLI::ExistingFile));
     if (!known) {
       command->add_option("--map", stream_options.map,
                           "FIELD=COLUMN,... of user, item, time, type, session; common names are found without it, but "

@@ -38,7 +38,7 @@ constexpr std::array<Definition, kFeatures> kDefinitions = {{
     {Feature::kFresh, "fresh", 0.35, GeneratorKind::kFresh},
     {Feature::kSeen, "seen", -0.5},
     {Feature::kUntrained, "untrained", 0.0},
-    {Feature::kNext, "next", 1.0, GeneratorKind::kNext},
+    {Feature::kNext, "next", 2.0, GeneratorKind::kNext},
 }};
 
 constexpr size_t kNearItems = 24;
@@ -48,8 +48,8 @@ constexpr double kSessionHalfLife = 2;  ///< items
 constexpr int64_t kSessionHalfLifeUs = int64_t{2} * 3600 * 1'000'000;
 /// Impressions that the candidates' common rate is worth in an item's own.
 constexpr double kQualityPrior = 20;
-/// Chances well below 1 / kNextScale say nothing.
-constexpr double kNextScale = 1000;
+/// A chance well below it says nothing.
+constexpr double kNextChance = 0.005;
 constexpr size_t kBlock = 64;  ///< candidate rows that stay in the nearest cache
 
 constexpr size_t At(Feature feature) { return static_cast<size_t>(feature); }
@@ -249,8 +249,8 @@ Ranked Rank(const Request& request, std::span<const Candidate> candidates) {
     features[At(Feature::kSimilar)] = candidate.generated[At(GeneratorKind::kSimilar)];
     features[At(Feature::kPopular)] = candidate.generated[At(GeneratorKind::kPopular)];
     features[At(Feature::kTrending)] = candidate.generated[At(GeneratorKind::kTrending)];
-    features[At(Feature::kNext)] =
-        static_cast<float>(std::log1p(kNextScale * candidate.generated[At(GeneratorKind::kNext)]));
+    const double chance = candidate.generated[At(GeneratorKind::kNext)] / kNextChance;
+    features[At(Feature::kNext)] = static_cast<float>(0.5 * std::log1p(chance * chance));
     if (recipe.fresh != nullptr) {
       const auto age_us =
           static_cast<double>(std::max<int64_t>(0, request.now_us - request.view->CreatedUs(candidate.item)));

@@ -10,6 +10,8 @@ namespace {
 
 /// Moves that what people do anywhere is worth beside those from a seed.
 constexpr double kPrior = 40;
+/// What is taken off the moves to each item: that one user did it is no habit.
+constexpr double kDiscount = 0.75;
 /// Weight of a seed over that of the one acted on after it.
 constexpr double kSeedFall = 0.4;
 /// Weight of what people do anywhere, beside a seed that was acted on just now.
@@ -46,21 +48,20 @@ std::vector<Candidate> RetrieveNext(const config::Generator& generator, const Qu
   };
   absl::flat_hash_map<uint64_t, Share> shares;
   const std::vector<Seed> seeds = Seeds(generator, query);
-  double weights = kAnywhereWeight, anywhere_weight = kAnywhereWeight;
+  double weights = kAnywhereWeight;
   for (const Seed& seed : seeds) weights += seed.weight;
+  double anywhere_weight = weights;  // what no seed's moves take
   for (const Seed& seed : seeds) {
-    double moves = 0, decay = 0;
-    if (seed.next != nullptr) {
-      const auto age_us = static_cast<double>(std::max<int64_t>(0, query.now_us - seed.next->newest_us));
-      decay = std::exp2(-age_us / static_cast<double>(state::kMoveHalfLifeUs));
-      moves = seed.next->total * decay;
-    }
-    const double scale = seed.weight / (moves + kPrior);
-    anywhere_weight += scale * kPrior;
     if (seed.next == nullptr) continue;
+    const auto age_us = static_cast<double>(std::max<int64_t>(0, query.now_us - seed.next->newest_us));
+    const double decay = std::exp2(-age_us / static_cast<double>(state::kMoveHalfLifeUs));
+    const double scale = seed.weight / (seed.next->total * decay + kPrior);
     for (const state::RankedItem& next : seed.next->items) {
+      const double habit = decay * next.score - kDiscount;
+      if (!(habit > 0)) break;
       Share& share = shares[next.item.value];
-      const double part = scale * decay * next.score;
+      const double part = scale * habit;
+      anywhere_weight -= part;
       share.sum += part;
       if (part > share.best) {
         share.best = part;
