@@ -13,7 +13,7 @@ namespace bowerbird::backtest {
 struct Options {
   std::string dir;     ///< of the app that is made; must not exist or be empty
   std::string config;  ///< its bowerbird.toml
-  std::string surface = "home";
+  std::string surface = "next";
   uint32_t n = 20;      ///< items of a prediction
   double share = 0.05;  ///< of the actions: predicted before they are seen
   uint64_t seed = 1;    ///< which

@@ -144,7 +144,7 @@ TEST_F(BacktestTest, PredictsByWhatOthersDidRightBefore) {
   const Stream stream = Wanderers(4);
   Options options;
   options.dir = dir_ + "/first";
-  options.config = "[surfaces.home]\nexplore = 0\n[pipeline]\nfactors = 8\nepochs = 2\nwindow = \"2h\"\n";
+  options.config = "[surfaces.next]\nexplore = 0\n[pipeline]\nfactors = 8\nepochs = 2\nwindow = \"2h\"\n";
   options.share = .1;
   options.n = 5;
   const auto report = Run(stream, options);

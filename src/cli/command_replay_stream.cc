@@ -32,10 +32,8 @@ constexpr KnownStream kKnownStreams[] = {
      .columns = "user=user_id,item=click_article_id,time=click_timestamp,session=session_id",
      .type = "click",
      .until = "2017-10-17",
-     .config = R"([surfaces.home]
+     .config = R"([surfaces.next]
 explore = 0
-# News: a running story is read again, but not by who has just left it.
-seen_window = "30m"
 # Small models of the last hours: they are made 384 times.
 [pipeline]
 window = "6h"
@@ -48,6 +46,8 @@ item_table_interval = "10s"
 
 /// The defaults, but that a prediction is no experiment.
 constexpr std::string_view kDefaultConfig = R"([surfaces.home]
+explore = 0
+[surfaces.next]
 explore = 0
 )";
 

@@ -91,7 +91,7 @@ struct ReplayStreamOptions {
   std::string from, until;  ///< times; empty: all
   std::string config;       ///< a bowerbird.toml; empty: the defaults
   std::string dir;          ///< of the app that is made; empty: a temporary one
-  std::string surface = "home";
+  std::string surface = "next";
   uint32_t n = 20;
   double share = 0.05;
   uint64_t seed = 1;

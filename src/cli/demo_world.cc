@@ -74,7 +74,7 @@ aspect = "number"
 look = {{ embedding = {} }}
 
 [surfaces.home]
-generators = ["for_you", "because", "next", "trending", "fresh"]
+generators = ["for_you", "because", "trending", "fresh"]
 seen = "exclude"
 
 [surfaces.related]

@@ -49,13 +49,18 @@ std::vector<Generator> DefaultGenerators() {
 std::vector<Surface> DefaultSurfaces() {
   Surface home;
   home.name = "home";
-  home.generators = {"for_you", "because", "next", "trending", "fresh"};
+  home.generators = {"for_you", "because", "trending", "fresh"};
   Surface related;
   related.name = "related";
   related.needs_item = true;
   related.generators = {"similar", "because"};
   related.seen = SeenPolicy::kAllow;
-  return {std::move(home), std::move(related)};
+  Surface next;
+  next.name = "next";
+  next.generators = {"next"};
+  // What is being talked about is gone back to, but not by who has just left it.
+  next.seen_window_us = 30 * kMinuteUs;
+  return {std::move(home), std::move(related), std::move(next)};
 }
 
 }  // namespace

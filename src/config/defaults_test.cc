@@ -123,21 +123,26 @@ TEST(DefaultsTest, Generators) {
 }
 
 TEST(DefaultsTest, Surfaces) {
-  ASSERT_EQ(Defaults().surfaces.size(), 2u);
+  ASSERT_EQ(Defaults().surfaces.size(), 3u);
   const Surface& home = Defaults().surfaces[0];
   EXPECT_EQ(home.name, "home");
   EXPECT_FALSE(home.needs_item);
-  EXPECT_THAT(home.generators, ElementsAre("for_you", "because", "next", "trending", "fresh"));
+  EXPECT_THAT(home.generators, ElementsAre("for_you", "because", "trending", "fresh"));
   EXPECT_EQ(home.seen, SeenPolicy::kExclude);
   const Surface& related = Defaults().surfaces[1];
   EXPECT_EQ(related.name, "related");
   EXPECT_TRUE(related.needs_item);
   EXPECT_THAT(related.generators, ElementsAre("similar", "because"));
   EXPECT_EQ(related.seen, SeenPolicy::kAllow);
+  const Surface& next = Defaults().surfaces[2];
+  EXPECT_EQ(next.name, "next");
+  EXPECT_FALSE(next.needs_item);
+  EXPECT_THAT(next.generators, ElementsAre("next"));
+  EXPECT_EQ(next.seen, SeenPolicy::kExclude);
   for (const Surface& surface : Defaults().surfaces) {
     EXPECT_THAT(surface.weights, IsEmpty());
     EXPECT_EQ(surface.candidates_max, 2000u);
-    EXPECT_EQ(surface.seen_window_us, 0);
+    EXPECT_EQ(surface.seen_window_us, surface.name == "next" ? 30 * kMinuteUs : 0);
     EXPECT_EQ(surface.seen_factor, 0.5);
     EXPECT_EQ(surface.explore, 0.01);
     EXPECT_EQ(surface.temperature, 0.1);

@@ -32,15 +32,15 @@ tags = "strings"
 [log]
 retention = "0s"
 
-# Where candidates come from. for_you, because, next, trending, fresh, popular and similar are there by default.
+# Where candidates come from. for_you, because, trending, fresh, popular, similar and next are there by default.
 [generators.trending]
 half_life = "1d"
 window = "7d"
 
 # The home feed: candidates of these generators, ranked together by these weights.
 [surfaces.home]
-generators = ["for_you", "because", "next", "trending", "fresh"]
-weights = { for_you = 1.0, because = 0.6, next = 1.0, trending = 0.3, fresh = 0.2 }
+generators = ["for_you", "because", "trending", "fresh"]
+weights = { for_you = 1.0, because = 0.6, trending = 0.3, fresh = 0.2 }
 seen = "exclude"
 diversity = 0.2
 

@@ -10,8 +10,6 @@ namespace {
 
 /// Moves that what people do anywhere is worth beside those from a seed.
 constexpr double kPrior = 40;
-/// What is taken off the moves to each item: that one user did it is no habit.
-constexpr double kDiscount = 0.75;
 /// Weight of a seed over that of the one acted on after it.
 constexpr double kSeedFall = 0.4;
 /// Weight of what people do anywhere, beside a seed that was acted on just now.
@@ -57,10 +55,8 @@ std::vector<Candidate> RetrieveNext(const config::Generator& generator, const Qu
     const double decay = std::exp2(-age_us / static_cast<double>(state::kMoveHalfLifeUs));
     const double scale = seed.weight / (seed.next->total * decay + kPrior);
     for (const state::RankedItem& next : seed.next->items) {
-      const double habit = decay * next.score - kDiscount;
-      if (!(habit > 0)) break;
       Share& share = shares[next.item.value];
-      const double part = scale * habit;
+      const double part = scale * decay * next.score;
       anywhere_weight -= part;
       share.sum += part;
       if (part > share.best) {

@@ -289,12 +289,11 @@ TEST_F(RetrieveTest, NextFollowsTheNewestItemsAndFallsBackOnAnywhere) {
   EXPECT_THAT(Ids(Retrieve(generator, Ask())), ElementsAre(catalog.IdOf(30), catalog.IdOf(31)))
       << "a user without actions";
 
-  catalog.table->next[key(1)] = {kNowUs, 60, {{key(40), 50}, {key(30), 9}, {key(41), .5f}}};
+  catalog.table->next[key(1)] = {kNowUs, 60, {{key(40), 50}, {key(30), 10}}};
   catalog.table->next[key(2)] = {kNowUs, 60, {{key(42), 50}}};
   Acts({{"click", 1}, {"click", 2}});
   const std::vector<Candidate> candidates = Retrieve(generator, Ask());
-  EXPECT_THAT(Ids(candidates), ElementsAre(catalog.IdOf(42), catalog.IdOf(30), catalog.IdOf(40), catalog.IdOf(31)))
-      << "what one user did is no habit";
+  EXPECT_THAT(Ids(candidates), ElementsAre(catalog.IdOf(42), catalog.IdOf(30), catalog.IdOf(40), catalog.IdOf(31)));
   ExpectInOrder(candidates, generator.count);
   EXPECT_EQ(candidates[0].because, key(2));
   EXPECT_EQ(candidates[1].because, catalog::ItemKey());
