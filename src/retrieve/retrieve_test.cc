@@ -293,7 +293,7 @@ TEST_F(RetrieveTest, NextFollowsTheNewestItemsAndFallsBackOnAnywhere) {
   catalog.table->next[key(2)] = {kNowUs, 60, {{key(42), 50}}};
   Acts({{"click", 1}, {"click", 2}});
   const std::vector<Candidate> candidates = Retrieve(generator, Ask());
-  EXPECT_THAT(Ids(candidates), ElementsAre(catalog.IdOf(42), catalog.IdOf(30), catalog.IdOf(40), catalog.IdOf(31)));
+  EXPECT_THAT(Ids(candidates), ElementsAre(catalog.IdOf(42), catalog.IdOf(30), catalog.IdOf(31), catalog.IdOf(40)));
   ExpectInOrder(candidates, generator.count);
   EXPECT_EQ(candidates[0].because, key(2));
   EXPECT_EQ(candidates[1].because, catalog::ItemKey());
