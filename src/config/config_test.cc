@@ -246,7 +246,7 @@ item = "item-1"
 position = 1
 )");
   ASSERT_NE(config, nullptr);
-  EXPECT_EQ(config->surfaces.size(), 3u);
+  EXPECT_EQ(config->surfaces.size(), 4u);
   const Surface* email = config->FindSurface("email");
   ASSERT_NE(email, nullptr);
   EXPECT_THAT(email->generators, ElementsAre("for_you", "popular"));

@@ -165,8 +165,8 @@ TEST(DefaultsTest, DeclaredThings) {
   EXPECT_EQ(view.code, 16);
   EXPECT_EQ(config->objectives[0].window_us, kDayUs);
   EXPECT_EQ(config->objectives[0].weight, 1);
-  EXPECT_FALSE(config->surfaces[2].needs_item);
-  EXPECT_EQ(config->surfaces[2].seen, SeenPolicy::kExclude);
+  EXPECT_FALSE(config->surfaces.back().needs_item);
+  EXPECT_EQ(config->surfaces.back().seen, SeenPolicy::kExclude);
 }
 
 TEST(DefaultsTest, PipelineAndServed) {
