@@ -108,7 +108,7 @@ TEST(DefaultsTest, Generators) {
       {"fresh", GeneratorKind::kFresh, 200, 0, 30 * kDayUs},
       {"popular", GeneratorKind::kPopular, 200, 0, 0},
       {"similar", GeneratorKind::kSimilar, 500, 0, 0},
-      {"next", GeneratorKind::kNext, 200, 30 * kMinuteUs, 0, 4},
+      {"next", GeneratorKind::kNext, 200, 30 * 60 * kSecondUs, 0, 4},
   };
   const auto& generators = Defaults().generators;
   ASSERT_EQ(generators.size(), std::size(kExpected));
@@ -142,7 +142,7 @@ TEST(DefaultsTest, Surfaces) {
   for (const Surface& surface : Defaults().surfaces) {
     EXPECT_THAT(surface.weights, IsEmpty());
     EXPECT_EQ(surface.candidates_max, 2000u);
-    EXPECT_EQ(surface.seen_window_us, surface.name == "next" ? 30 * kMinuteUs : 0);
+    EXPECT_EQ(surface.seen_window_us, surface.name == "next" ? 30 * 60 * kSecondUs : 0);
     EXPECT_EQ(surface.seen_factor, 0.5);
     EXPECT_EQ(surface.explore, 0.01);
     EXPECT_EQ(surface.temperature, 0.1);
