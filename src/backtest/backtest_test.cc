@@ -147,7 +147,7 @@ TEST_F(BacktestTest, PredictsByWhatOthersDidRightBefore) {
   options.config = "[surfaces.next]\nexplore = 0\n[pipeline]\nfactors = 8\nepochs = 2\nwindow = \"2h\"\n";
   options.share = .1;
   options.n = 5;
-  const auto report = Run(stream, options);
+  const auto report = backtest::Run(stream, options);
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_EQ(report->actions, 8000u);
   EXPECT_EQ(report->items, stream.items.size());
@@ -164,7 +164,7 @@ TEST_F(BacktestTest, PredictsByWhatOthersDidRightBefore) {
   EXPECT_LE(report->all.hits[0], report->all.predictions - report->all.unseen) << "an unseen target is a miss";
 
   options.dir = dir_ + "/second";
-  const auto again = Run(stream, options);
+  const auto again = backtest::Run(stream, options);
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ(again->all.hits, report->all.hits);
 }
@@ -174,7 +174,7 @@ TEST_F(BacktestTest, RefusesATypeThatTheConfigLacks) {
   stream.types = {"glance"};
   Options options;
   options.dir = dir_ + "/app";
-  EXPECT_THAT(std::string(Run(stream, options).status().message()), HasSubstr("type: found 'glance'"));
+  EXPECT_THAT(std::string(backtest::Run(stream, options).status().message()), HasSubstr("type: found 'glance'"));
 }
 
 }  // namespace
