@@ -69,7 +69,7 @@ std::vector<float> Ranker::FirstScores(std::span<const Candidate> candidates) co
   const auto weight = [&](Feature feature) { return static_cast<float>(recipe_.weights[At(feature)]); };
   const float together = weight(Feature::kCoOccurrence), similar = weight(Feature::kSimilar);
   const float popular = weight(Feature::kPopular), trending = weight(Feature::kTrending);
-  const float fresh = weight(Feature::kFresh);
+  const float fresh = weight(Feature::kFresh), next = weight(Feature::kNext);
   const float lift = weight(Feature::kInterest), affinity = weight(Feature::kAffinity);
   const float session = weight(Feature::kSessionCategory), tired = weight(Feature::kTired);
   const float taste_scale = taste_products.empty() ? 0 : 1 / taste.factor_rms;
@@ -85,6 +85,7 @@ std::vector<float> Ranker::FirstScores(std::span<const Candidate> candidates) co
     sum += similar * generated(GeneratorKind::kSimilar);
     sum += popular * generated(GeneratorKind::kPopular);
     sum += trending * generated(GeneratorKind::kTrending);
+    if (next > 0) sum += next * NextValue(generated(GeneratorKind::kNext));
     if (recipe_.fresh != nullptr) sum += fresh * static_cast<float>(Freshness(candidate.item));
     if (!taste_products.empty()) {
       sum += weight(Feature::kIals) * std::clamp(taste_products[i] * taste_scale, -2.0f, 6.0f);

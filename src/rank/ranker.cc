@@ -167,6 +167,7 @@ Ranked Ranker::Rank(std::span<const Candidate> candidates, const Crowd* crowd) c
     features[At(Feature::kSimilar)] = candidate.generated[At(GeneratorKind::kSimilar)];
     features[At(Feature::kPopular)] = candidate.generated[At(GeneratorKind::kPopular)];
     features[At(Feature::kTrending)] = candidate.generated[At(GeneratorKind::kTrending)];
+    features[At(Feature::kNext)] = NextValue(candidate.generated[At(GeneratorKind::kNext)]);
     if (recipe_.fresh != nullptr) features[At(Feature::kFresh)] = static_cast<float>(Freshness(candidate.item));
     if (recipe_.personal) CategoryFeatures(candidate.item, features);
     const state::SeenItem* seen = request_.user->FindSeen(candidate.item.key);

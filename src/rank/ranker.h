@@ -37,10 +37,11 @@ enum class Feature : uint8_t {
   kFresh,            ///< 1 for created now, 0 at the fresh generator's window
   kSeen,             ///< log of impressions by this user
   kUntrained,        ///< 1 for a factor predicted from attributes
+  kNext,             ///< log of the generator's chance that it is the user's next
   kCount,
 };
 inline constexpr size_t kFeatures = static_cast<size_t>(Feature::kCount);
-inline constexpr size_t kKinds = 6;  ///< of generators
+inline constexpr size_t kKinds = 7;  ///< of generators
 
 std::string_view FeatureName(Feature feature);
 

@@ -1,12 +1,23 @@
 #include "rank/recipe.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
+#include <optional>
+#include <string_view>
 
 namespace bowerbird::rank {
 namespace {
 
 using config::GeneratorKind;
 
+struct Definition {
+  Feature feature;
+  std::string_view name;
+  double weight;
+  std::optional<GeneratorKind> kind = std::nullopt;  ///< the generators that the feature stands for
+};
+/// In the order of Feature.
 constexpr std::array<Definition, kFeatures> kDefinitions = {{
     {Feature::kIals, "ials", 0.3, GeneratorKind::kIals},
     {Feature::kNear, "near", 0.7},
@@ -25,7 +36,11 @@ constexpr std::array<Definition, kFeatures> kDefinitions = {{
     {Feature::kFresh, "fresh", 0.35, GeneratorKind::kFresh},
     {Feature::kSeen, "seen", -0.5},
     {Feature::kUntrained, "untrained", 0.0},
+    {Feature::kNext, "next", 2.0, GeneratorKind::kNext},
 }};
+
+/// A chance well below it says nothing.
+constexpr double kNextChance = 0.005;
 
 double WeightOf(const config::Surface& surface, std::string_view name) {
   const auto weight = surface.weights.find(name);
@@ -34,7 +49,10 @@ double WeightOf(const config::Surface& surface, std::string_view name) {
 
 }  // namespace
 
-std::span<const Definition, kFeatures> Definitions() { return kDefinitions; }
+float NextValue(float chance) {
+  const double share = chance / kNextChance;
+  return static_cast<float>(0.5 * std::log1p(share * share));
+}
 
 Recipe Recipe::Of(const config::Config& config, const config::Surface& surface) {
   Recipe recipe;

@@ -1,9 +1,6 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
-#include <optional>
-#include <string_view>
 
 #include "config/config.h"
 #include "rank/ranker.h"
@@ -16,13 +13,7 @@ constexpr size_t At(config::GeneratorKind kind) { return static_cast<size_t>(kin
 /// The bias puts an ordinary candidate at a score of a few percent, where a sigmoid still multiplies.
 inline constexpr double kBias = -2.5;
 
-struct Definition {
-  Feature feature;
-  std::string_view name;
-  double weight;
-  std::optional<config::GeneratorKind> kind = std::nullopt;  ///< the generators that the feature stands for
-};
-/// In the order of Feature.
-std::span<const Definition, kFeatures> Definitions();
+/// kNext of a chance that the generator states.
+float NextValue(float chance);
 
 }  // namespace bowerbird::rank

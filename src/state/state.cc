@@ -20,6 +20,7 @@
 #include "state/fold_group.h"
 #include "state/fold_waiters.h"
 #include "state/item_table_builder.h"
+#include "state/next_record.h"
 #include "state/open_store.h"
 #include "state/partition.h"
 #include "state/state_store.h"
@@ -232,6 +233,12 @@ absl::Status StateImpl::OpenAndRead(std::vector<Offset>* offsets) {
   builder_.emplace(*config_, policy_.item_layout(), partition_count_);
   RETURN_IF_ERROR(
       store_->ScanItems([&](catalog::ItemKey item, const ItemRecord& record) { builder_->Load(item, record); }));
+  // What is too old to be shown again need not be held.
+  const int64_t held_us = options_.publish ? clock_->NowUs() - int64_t{2} * kMovesSpanS * 1'000'000 : 0;
+  RETURN_IF_ERROR(store_->ScanNext([&](catalog::ItemKey from, NextRecord record) {
+    if (record.moves.empty() || int64_t{record.moves.front().time_s} * 1'000'000 < held_us) return;
+    builder_->LoadNext(from, std::move(record));
+  }));
   builder_->SetOffsets(*offsets);
   return absl::OkStatus();
 }
