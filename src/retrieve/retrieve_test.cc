@@ -283,6 +283,7 @@ TEST_F(RetrieveTest, FillGivesEveryWantedItemOfThePoolPopularFirst) {
 }
 
 TEST_F(RetrieveTest, NextFollowsTheNewestItemsAndFallsBackOnAnywhere) {
+  catalog.ApplyAll();
   const config::Generator& generator = *catalog.config->FindGenerator("next");
   const auto key = [&](uint32_t i) { return catalog.Key(catalog.IdOf(i)); };
   catalog.table->next[{}] = {kNowUs, 100, {{key(30), 60}, {key(31), 40}}};
@@ -307,6 +308,7 @@ TEST_F(RetrieveTest, NextFollowsTheNewestItemsAndFallsBackOnAnywhere) {
 }
 
 TEST_F(RetrieveTest, NextOfAnItemLooksAtThatItemAlone) {
+  catalog.ApplyAll();
   const auto key = [&](uint32_t i) { return catalog.Key(catalog.IdOf(i)); };
   catalog.table->next[key(1)] = {kNowUs, 60, {{key(40), 50}}};
   catalog.table->next[key(2)] = {kNowUs, 60, {{key(42), 50}}};

@@ -43,7 +43,7 @@ class MadeUpTest(unittest.TestCase):
         self.assertEqual([day["day"] for day in report["days"]], ["2023-11-15"])
         self.assertGreater(report["all"]["hit_rate"]["bowerbird"], 0.6)
         self.assertLess(report["all"]["hit_rate"]["popular_1h"], 0.3)
-        self.assertEqual(report["trainings"], 1)
+        self.assertIn(report["trainings"], (1, 2))
         self.assertGreater(report["events_per_second"], 0)
         self.assertGreater(report["peak_memory_bytes"], 1_000_000)
 
