@@ -10,6 +10,7 @@
 #include "base/json_writer.h"
 #include "base/status_macros.h"
 #include "bowerbird/v1/item.pb.h"
+#include "config/problem_list.h"
 #include "store/file.h"
 #include "store/rocks.h"
 
@@ -23,16 +24,22 @@ constexpr size_t kLogBufferBytes = 256u << 20;
 constexpr size_t kReadRecords = 1000;
 constexpr size_t kReadBytes = 8u << 20;
 constexpr int64_t kCatalogFlushUs = 5'000'000;
+constexpr int64_t kPipelineTickUs = 250'000;
 constexpr int64_t kRetentionUs = 600'000'000;
+
+std::map<log::Topic, int64_t> Retention(const config::Config& config) {
+  std::map<log::Topic, int64_t> retention_us;
+  if (config.log.retention_us == 0) return retention_us;
+  for (const log::Topic topic : log::kAllTopics) retention_us[topic] = config.log.retention_us;
+  return retention_us;
+}
 
 log::RocksLogOptions LogOptions(const config::Config& config, const base::Clock* clock) {
   log::RocksLogOptions options;
   options.user_partitions = config.partitions;
   options.clock = clock;
   options.memory = store::MakeRocksMemory(kLogCacheBytes, kLogBufferBytes);
-  if (config.log.retention_us > 0) {
-    for (const log::Topic topic : log::kAllTopics) options.retention_us[topic] = config.log.retention_us;
-  }
+  options.retention_us = Retention(config);
   return options;
 }
 
@@ -67,26 +74,25 @@ absl::Status App::Init() {
     return absl::NotFoundError(
         fmt::format("{}: no such config; `bowerbird import` or `bowerbird init` makes one", config_path));
   }
-  ASSIGN_OR_RETURN(config_, config::Load(config_path));
+  ASSIGN_OR_RETURN(const std::shared_ptr<const config::Config> settings, config::Load(config_path));
+  config_.Set(settings);
   ASSIGN_OR_RETURN(secrets_, Secrets::LoadOrCreate(folder_ + "/secret"));
   hasher_ = catalog::KeyHasher(secrets_.hash_seed);
-  ASSIGN_OR_RETURN(log_, log::RocksLog::Open(folder_ + "/log", LogOptions(*config_, options_.clock)));
+  ASSIGN_OR_RETURN(log_, log::RocksLog::Open(folder_ + "/log", LogOptions(*settings, options_.clock)));
   registry_ = std::make_unique<registry::Registry>(folder_ + "/artifacts", options_.clock);
   ASSIGN_OR_RETURN(const std::string text, store::ReadFile(config_path));
-  RETURN_IF_ERROR(PublishConfig(text));
+  RETURN_IF_ERROR(PublishConfig(text, settings->version));
   ASSIGN_OR_RETURN(catalog_,
-                   catalog::Catalog::Open(folder_ + "/state/catalog", config_, hasher_, catalog::Catalog::Options()));
+                   catalog::Catalog::Open(folder_ + "/state/catalog", settings, hasher_, catalog::Catalog::Options()));
   RETURN_IF_ERROR(LoadSnapshot());
   hide_overlay_ = std::make_unique<collect::HideOverlay>();
   last_acknowledged_ = std::make_unique<collect::LastAcknowledged>();
   RETURN_IF_ERROR(CatchUpCatalog());
-  collector_ =
-      std::make_unique<collect::Collector>(config_, hasher_, log_.get(), catalog_.get(), options_.clock,
-                                           collect::Collector::Overlays{last_acknowledged_.get(), hide_overlay_.get()});
+  MakeCollector();
   state::State::Options state_options;
   state_options.publish = options_.consume;
   ASSIGN_OR_RETURN(state_,
-                   state::State::Open(folder_ + "/state/events", config_, log_.get(), options_.clock, state_options));
+                   state::State::Open(folder_ + "/state/events", settings, log_.get(), options_.clock, state_options));
   MakeEngine();
   if (options_.consume) {
     // Whoever asks first sees everything that was acknowledged before.
@@ -128,7 +134,14 @@ absl::Status App::CloseState() {
   return absl::OkStatus();
 }
 
-absl::Status App::PublishConfig(const std::string& text) {
+void App::MakeCollector() {
+  collectors_.push_back(std::make_unique<collect::Collector>(
+      config(), hasher_, log_.get(), catalog_.get(), options_.clock,
+      collect::Collector::Overlays{last_acknowledged_.get(), hide_overlay_.get()}));
+  collector_ = collectors_.back().get();
+}
+
+absl::Status App::PublishConfig(const std::string& text, const std::string& version) {
   const auto newest = registry_->Newest("config", "default");
   if (newest.ok()) {
     const auto known = store::ReadFile(newest->artifact.Path("bowerbird.toml"));
@@ -137,13 +150,13 @@ absl::Status App::PublishConfig(const std::string& text) {
   registry::Contents contents;
   contents.write = [&](const std::string& folder) { return store::AtomicWriteFile(folder + "/bowerbird.toml", text); };
   std::string inputs;
-  base::JsonWriter(&inputs).BeginObject().Key("config_version").String(config_->version).EndObject();
+  base::JsonWriter(&inputs).BeginObject().Key("config_version").String(version).EndObject();
   contents.inputs_json = inputs;
   return registry_->Publish("config", "default", contents).status();
 }
 
 absl::Status App::LoadSnapshot() {
-  live_ = std::make_unique<index::LiveIndex>(config_);
+  live_ = std::make_unique<index::LiveIndex>(config());
   // Versions whose files pass but whose content a reader refuses are stepped over, too.
   ASSIGN_OR_RETURN(std::vector<std::string> versions, registry_->List("snapshot", "default"));
   for (auto version = versions.rbegin(); version != versions.rend(); ++version) {
@@ -182,7 +195,7 @@ absl::Status App::CatchUpCatalog() {
     offset = read.next_offset;
   }
   catalog_intake_ =
-      std::make_unique<collect::CatalogIntake>(config_, hasher_, log_.get(), catalog_.get(), options_.clock,
+      std::make_unique<collect::CatalogIntake>(config(), hasher_, log_.get(), catalog_.get(), options_.clock,
                                                [this](std::span<const collect::CatalogChange> applied) {
                                                  std::vector<index::Change> told;
                                                  told.reserve(applied.size());
@@ -196,7 +209,7 @@ absl::Status App::CatchUpCatalog() {
 
 void App::MakeEngine() {
   serve::Engine::Sources sources;
-  sources.config = [this] { return config_; };
+  sources.config = [this] { return config(); };
   sources.view = [this] { return live_->View(); };
   sources.user = [this](catalog::UserKey key, std::string_view id) { return state_->Get(key, id); };
   sources.item_table = [this] { return state_->item_table(); };
@@ -217,7 +230,7 @@ void App::MakeEngine() {
 void App::AppendServed(v1::ServedRecord record) {
   std::vector<log::AppendRecord> batch(1);
   batch[0].topic = log::Topic::kServed;
-  batch[0].partition = catalog::PartitionOf(catalog::UserKey(record.user_key()), config_->partitions);
+  batch[0].partition = catalog::PartitionOf(catalog::UserKey(record.user_key()), config()->partitions);
   batch[0].key = record.request().user();
   record.SerializeToString(&batch[0].value);
   log_->AppendAsync(std::move(batch), [this](const absl::StatusOr<std::vector<log::Offset>>& offsets) {
@@ -233,17 +246,22 @@ bool App::UserCurrent(std::string_view user) const {
 void App::WhenUserCurrent(std::string_view user, std::function<void()> done) {
   const auto position = last_acknowledged_->Get(hasher_.User(user));
   if (!position.has_value()) return done();
-  state_->WhenFolded(position->partition, position->offset, config_->state.read_your_writes_us,
+  state_->WhenFolded(position->partition, position->offset, config()->state.read_your_writes_us,
                      [done = std::move(done)](bool) { done(); });
 }
 
 void App::StartPipeline() {
-  if (config_->pipeline.interval_us > 0) pipeline_ = std::thread([this] { PipelineLoop(); });
+  pipeline_ = std::thread([this] { PipelineLoop(); });
 }
 
 void App::PipelineLoop() {
-  while (!stop_.WaitForNotificationWithTimeout(absl::Microseconds(config_->pipeline.interval_us))) {
+  int64_t turn_us = base::MonotonicUs();
+  while (!stop_.WaitForNotificationWithTimeout(absl::Microseconds(kPipelineTickUs))) {
+    // Asked at each tick: a reload may have changed it.
+    const int64_t interval_us = config()->pipeline.interval_us;
+    if (interval_us == 0 || base::MonotonicUs() - turn_us < interval_us) continue;
     const auto published = RunPipeline();
+    turn_us = base::MonotonicUs();
     if (!published.ok() && JobsCancelled().ok())
       Warn(fmt::format("pipeline: {}", std::string(published.status().message())));
   }
@@ -253,12 +271,35 @@ void App::MaintenanceLoop() {
   int64_t retention_us = base::MonotonicUs();
   while (!stop_.WaitForNotificationWithTimeout(absl::Microseconds(kCatalogFlushUs))) {
     if (const absl::Status status = catalog_->Flush(); !status.ok()) Warn(std::string(status.message()));
-    if (config_->log.retention_us > 0 && base::MonotonicUs() - retention_us > kRetentionUs) {
+    if (config()->log.retention_us > 0 && base::MonotonicUs() - retention_us > kRetentionUs) {
       retention_us = base::MonotonicUs();
       if (const absl::Status status = log_->ApplyRetention(options_.clock->NowUs()); !status.ok())
         Warn(std::string(status.message()));
     }
   }
+}
+
+absl::StatusOr<bool> App::ReloadConfig() {
+  const absl::MutexLock lock(&reload_mutex_);
+  const std::string path = folder_ + "/bowerbird.toml";
+  ASSIGN_OR_RETURN(const std::string text, store::ReadFile(path));
+  const config::ParseResult parsed = config::Parse(text, path);
+  if (parsed.config == nullptr) return absl::InvalidArgumentError(config::ProblemList(parsed.problems));
+  const std::shared_ptr<const config::Config> former = config();
+  if (parsed.config->version == former->version) return false;
+  const std::vector<std::string> fixed = FixedWhileOpen(*former, *parsed.config);
+  if (!fixed.empty()) {
+    std::string message = fmt::format("{}: this needs the app to be opened again", path);
+    for (const std::string& key : fixed) fmt::format_to(std::back_inserter(message), "\n{}: {}", path, key);
+    return absl::FailedPreconditionError(message);
+  }
+  // Published before anything is stamped with its version, so that whatever names the version can be replayed.
+  RETURN_IF_ERROR(PublishConfig(text, parsed.config->version));
+  config_.Set(parsed.config);
+  catalog_intake_->SetConfig(parsed.config);
+  log_->SetRetention(Retention(*parsed.config));
+  MakeCollector();
+  return true;
 }
 
 absl::Status App::Health() const {

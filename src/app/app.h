@@ -16,6 +16,7 @@
 #include "absl/synchronization/notification.h"
 #include "app/secrets.h"
 #include "base/clock.h"
+#include "base/published.h"
 #include "bowerbird/v1/served.pb.h"
 #include "catalog/catalog.h"
 #include "collect/catalog_intake.h"
@@ -51,6 +52,10 @@ struct Gauge {
   double value = 0;
 };
 
+/// The keys, each with both values, by which `wanted` differs from `open` in what was laid down when the app was
+/// opened: the shape of the log, of state and its meaning, and of items. Empty: `wanted` can come into force at once.
+std::vector<std::string> FixedWhileOpen(const config::Config& open, const config::Config& wanted);
+
 /// One application: one config and one data folder, wired together. No globals: a process may hold several.
 ///
 /// Data     DIR/apps/NAME/{bowerbird.toml, secret, log, state/catalog, state/events, artifacts}. The log is the truth;
@@ -80,13 +85,14 @@ class App {
   App(const App&) = delete;
   App& operator=(const App&) = delete;
 
-  const std::shared_ptr<const config::Config>& config() const { return config_; }
+  /// The one in force; another one after a reload.
+  std::shared_ptr<const config::Config> config() const { return config_.Get(); }
   const catalog::KeyHasher& hasher() const { return hasher_; }
   log::RocksLog& log() { return *log_; }
   catalog::Catalog& catalog() { return *catalog_; }
   state::State& state() { return *state_; }
   index::LiveIndex& live() { return *live_; }
-  collect::Collector& collector() { return *collector_; }
+  collect::Collector& collector() { return *collector_.load(); }
   collect::CatalogIntake& catalog_intake() { return *catalog_intake_; }
   registry::Registry& registry() { return *registry_; }
   serve::Engine& engine() { return *engine_; }
@@ -113,6 +119,16 @@ class App {
   /// No job begins any more; a running one ends at its next step. Does not wait.
   void CancelJobs();
 
+  /// Reads FOLDER/bowerbird.toml again and puts it into force, for every request and job that begins from now on. True:
+  /// it is another one. What is under way ends under the former. Nothing changes on an error. InvalidArgument: every
+  /// problem of the file, with its line. FailedPrecondition: every key that can only change when the app is opened
+  /// again (FixedWhileOpen). A former config keeps about a megabyte until the app closes.
+  absl::StatusOr<bool> ReloadConfig();
+
+  /// Copies the app into the new folder `to`, laid out as its own, while it serves. What is derived is copied before
+  /// the log: the copy of state is never ahead of the copy of the log, and a start on it folds the rest.
+  absl::Status CopyTo(const std::string& to);
+
   /// Whether the app can serve and take events.
   absl::Status Health() const;
   std::vector<Gauge> Gauges() const;
@@ -125,7 +141,8 @@ class App {
  private:
   explicit App(Options options) : options_(std::move(options)) {}
   absl::Status Init();
-  absl::Status PublishConfig(const std::string& text);
+  absl::Status PublishConfig(const std::string& text, const std::string& version);
+  void MakeCollector();
   absl::Status LoadSnapshot();
   absl::Status CatchUpCatalog();
   void MakeEngine();
@@ -139,7 +156,7 @@ class App {
   std::string folder_;
   Secrets secrets_;
   catalog::KeyHasher hasher_{base::HashSeed{}};
-  std::shared_ptr<const config::Config> config_;
+  base::Published<config::Config> config_;
   std::unique_ptr<log::RocksLog> log_;
   std::unique_ptr<registry::Registry> registry_;
   std::unique_ptr<catalog::Catalog> catalog_;
@@ -147,7 +164,9 @@ class App {
   std::unique_ptr<state::State> state_;
   std::unique_ptr<collect::HideOverlay> hide_overlay_;
   std::unique_ptr<collect::LastAcknowledged> last_acknowledged_;
-  std::unique_ptr<collect::Collector> collector_;
+  /// One a config that was in force: a former one may still be collecting. The last one takes what comes now.
+  std::vector<std::unique_ptr<collect::Collector>> collectors_;
+  std::atomic<collect::Collector*> collector_ = nullptr;
   std::unique_ptr<collect::CatalogIntake> catalog_intake_;
   std::unique_ptr<serve::Engine> engine_;
 
@@ -155,6 +174,7 @@ class App {
   absl::Mutex job_mutex_;
   /// Records of the events topic, ever, when the pipeline last took a turn.
   std::atomic<uint64_t> pipeline_events_ = 0;
+  absl::Mutex reload_mutex_;
   std::once_flag stop_once_;
   absl::Notification stop_;
   std::thread pipeline_, maintenance_;

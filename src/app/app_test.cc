@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "absl/synchronization/notification.h"
 #include "app/cf_artifact.h"
@@ -222,6 +223,93 @@ TEST_F(AppTest, AFolderIsOwnedByOneAtATime) {
   App::Options options;
   options.dir = dir_;
   EXPECT_EQ(App::Open(options).status().code(), absl::StatusCode::kUnavailable);
+}
+
+std::string Replaced(std::string text, const std::string& what, const std::string& with) {
+  const size_t at = text.find(what);
+  EXPECT_NE(at, std::string::npos) << what;
+  return text.replace(at, what.size(), with);
+}
+
+TEST_F(AppTest, AReloadedConfigIsInForceForWhatBeginsAfterIt) {
+  const auto app = Open();
+  PutItems(*app, 4);
+  const std::string path = App::Folder(dir_, "default") + "/bowerbird.toml";
+  const std::string former = app->config()->version;
+  v1::RecommendRequest request;
+  request.set_surface("home");
+  EXPECT_EQ(app->engine().Recommend(request)->config_version, former);
+  EXPECT_FALSE(*app->ReloadConfig());
+  std::ofstream(path) << Replaced(config::StarterText(), "seen = \"exclude\"",
+                                  "filter = \"categories contains \\\"odd\\\"\"")
+                      << "\n[collect]\nid_bytes_max = 4\n";
+  const auto reloaded = app->ReloadConfig();
+  ASSERT_TRUE(reloaded.ok()) << reloaded.status();
+  EXPECT_TRUE(*reloaded);
+  const auto answer = app->engine().Recommend(request);
+  EXPECT_EQ(answer->items.size(), 2u);
+  EXPECT_EQ(answer->config_version, app->config()->version);
+  EXPECT_NE(answer->config_version, former);
+  // Intake of events and of items checks by it, too.
+  v1::Item item;
+  item.set_id("too-long");
+  EXPECT_TRUE(absl::IsInvalidArgument(app->catalog_intake().Put(item).status()));
+  absl::Notification done;
+  v1::Event event;
+  event.set_type("click");
+  event.set_user("too-long");
+  event.set_item("i1");
+  app->collector().CollectEvents({event}, collect::Collector::Source::kLive,
+                                 [&](absl::StatusOr<collect::CollectResult> result) {
+                                   EXPECT_EQ(result->rejected, 1u);
+                                   done.Notify();
+                                 });
+  done.WaitForNotification();
+  // Whatever names the version can find its text.
+  EXPECT_EQ(app->registry().List("config", "default")->size(), 2u);
+}
+
+TEST_F(AppTest, ARefusedConfigLeavesTheFormerInForceAndSaysWhatIsWrong) {
+  const auto app = Open();
+  const std::string path = App::Folder(dir_, "default") + "/bowerbird.toml", former = app->config()->version;
+  std::ofstream(path) << config::StarterText() << "\n[pipeline]\nfactors = 0\nepoch = 3\n";
+  absl::Status refused = app->ReloadConfig().status();
+  EXPECT_TRUE(absl::IsInvalidArgument(refused));
+  EXPECT_THAT(std::string(refused.message()),
+              testing::AllOf(testing::HasSubstr("pipeline.factors"), testing::HasSubstr("pipeline.epoch")));
+  std::ofstream(path) << Replaced(config::StarterText(), "weight = 5.0", "weight = 6.0")
+                      << "\n[state]\nsequence_max = 5\n[surfaces.more]\ngenerators = [\"fresh\"]\n";
+  refused = app->ReloadConfig().status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused));
+  EXPECT_THAT(std::string(refused.message()),
+              testing::AllOf(testing::HasSubstr("events.purchase"), testing::HasSubstr("state.sequence_max: found 5"),
+                             testing::HasSubstr("surfaces: found"), testing::HasSubstr("opened again")));
+  EXPECT_EQ(app->config()->version, former);
+}
+
+TEST(FixedWhileOpenTest, NamesEveryKeyThatStateOrItemsWereLaidDownWith) {
+  const auto parse = [](const std::string& more) { return config::Parse(config::StarterText() + more, "x").config; };
+  const auto open = parse("");
+  const auto differs = [&](const std::string& more) {
+    const auto wanted = parse(more);
+    EXPECT_NE(wanted, nullptr) << more;
+    return wanted == nullptr ? std::vector<std::string>() : FixedWhileOpen(*open, *wanted);
+  };
+  for (const char* free :
+       {"\n[pipeline]\ninterval = \"1h\"\n", "\n[served]\nl2_sample = 1.0\n", "\n[state]\nread_your_writes = \"1s\"\n",
+        "\n[generators.fresh]\ncount = 7\n", "\n[users.attributes]\nage = \"number\"\n",
+        "\n[events.click]\nattributes = { colour = \"string\" }\n"}) {
+    EXPECT_THAT(differs(free), testing::IsEmpty()) << free;
+  }
+  for (const auto& [more, key] :
+       std::vector<std::pair<std::string, std::string>>{{"\n[state]\nitem_bucket = \"2h\"\n", "state.item_bucket"},
+                                                        {"\n[state]\ncache_bytes = 2000000\n", "state.cache_bytes"},
+                                                        {"\n[collect]\nage_max = \"1d\"\n", "collect.age_max"},
+                                                        {"\n[events.wave]\n", "events.wave"},
+                                                        {"\n[events.click]\nweight = 9\n", "events.click"},
+                                                        {"\n[items]\ndomains = [\"a\", \"b\"]\n", "items.domains"}}) {
+    EXPECT_THAT(differs(more), testing::ElementsAre(testing::StartsWith(key))) << more;
+  }
 }
 
 }  // namespace

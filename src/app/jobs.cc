@@ -48,12 +48,14 @@ absl::StatusOr<JobResult> App::TrainCf(const TrainOptions& options) {
   absl::MutexLock lock(&job_mutex_);
   RETURN_IF_ERROR(JobsCancelled());
   const int64_t start_us = base::MonotonicUs();
+  // One config for the whole job, whatever is reloaded meanwhile.
+  const std::shared_ptr<const config::Config> settings = config();
   const auto say = [&](const std::string& line) {
     if (options.progress) options.progress(line);
   };
-  const int64_t window_us = config_->pipeline.window_us;
+  const int64_t window_us = settings->pipeline.window_us;
   const int64_t from_us = window_us > 0 ? options_.clock->NowUs() - window_us : 0;
-  ASSIGN_OR_RETURN(const ActionHistory history, ReadActions(*log_, *config_, from_us, 0));
+  ASSIGN_OR_RETURN(const ActionHistory history, ReadActions(*log_, *settings, from_us, 0));
   if (history.users.empty()) {
     return absl::FailedPreconditionError(fmt::format(
         "the log has {} events, none of them a positive action on an item: nothing to learn from", history.events));
@@ -66,10 +68,10 @@ absl::StatusOr<JobResult> App::TrainCf(const TrainOptions& options) {
       const learn::cf::Interactions interactions,
       learn::cf::Interactions::Build(history.user_count, item_count, history.users, history.items, history.weights));
   learn::cf::IalsOptions ials;
-  ials.factors = options.factors != 0 ? options.factors : config_->pipeline.factors;
-  ials.epochs = options.epochs != 0 ? options.epochs : config_->pipeline.epochs;
-  ials.objective.regularization = static_cast<float>(config_->pipeline.regularization);
-  ials.objective.unobserved_weight = static_cast<float>(config_->pipeline.unobserved_weight);
+  ials.factors = options.factors != 0 ? options.factors : settings->pipeline.factors;
+  ials.epochs = options.epochs != 0 ? options.epochs : settings->pipeline.epochs;
+  ials.objective.regularization = static_cast<float>(settings->pipeline.regularization);
+  ials.objective.unobserved_weight = static_cast<float>(settings->pipeline.unobserved_weight);
   double epoch_s = 0;
   ials.progress = [&](const learn::cf::IalsEpoch& epoch) {
     epoch_s += epoch.seconds;
@@ -82,7 +84,7 @@ absl::StatusOr<JobResult> App::TrainCf(const TrainOptions& options) {
   learn::cf::CoOccurrenceOptions pairs;
   pairs.neighbors = kNeighbors;
   pairs.gap_half_life_us = kGapHalfLifeUs;
-  pairs.age_half_life_us = static_cast<double>(config_->pipeline.co_occurrence_half_life_us);
+  pairs.age_half_life_us = static_cast<double>(settings->pipeline.co_occurrence_half_life_us);
   // As of the newest action, not of the clock: the same log gives the same lists.
   pairs.now_us = *std::max_element(history.times_us.begin(), history.times_us.end());
   pairs.support_shrinkage = kSupportShrinkage;
@@ -112,10 +114,10 @@ absl::StatusOr<JobResult> App::TrainCf(const TrainOptions& options) {
                     {"epoch_s", epoch_s / ials.epochs}};
   registry::Contents contents;
   contents.write = [&](const std::string& folder) { return WriteCfArtifact(model, folder); };
-  contents.inputs_json = InputsJson(history, config_->version);
+  contents.inputs_json = InputsJson(history, settings->version);
   contents.metrics = result.metrics;
   ASSIGN_OR_RETURN(result.version, registry_->Publish("cf", kName, contents));
-  RETURN_IF_ERROR(registry_->Prune("cf", kName, std::max(1u, config_->pipeline.snapshots_kept)).status());
+  RETURN_IF_ERROR(registry_->Prune("cf", kName, std::max(1u, settings->pipeline.snapshots_kept)).status());
   result.seconds = static_cast<double>(base::MonotonicUs() - start_us) * 1e-6;
   return result;
 }
@@ -124,6 +126,7 @@ absl::StatusOr<JobResult> App::BuildIndex() {
   absl::MutexLock lock(&job_mutex_);
   RETURN_IF_ERROR(JobsCancelled());
   const int64_t start_us = base::MonotonicUs();
+  const std::shared_ptr<const config::Config> settings = config();
   index::CfModel model;
   auto newest = registry_->Newest("cf", kName);
   if (newest.ok()) {
@@ -135,7 +138,7 @@ absl::StatusOr<JobResult> App::BuildIndex() {
   index::BuildReport report;
   registry::Contents contents;
   contents.write = [&](const std::string& folder) -> absl::Status {
-    ASSIGN_OR_RETURN(auto builder, index::SnapshotBuilder::Create(folder + "/snapshot.bb", config_));
+    ASSIGN_OR_RETURN(auto builder, index::SnapshotBuilder::Create(folder + "/snapshot.bb", settings));
     absl::Status added;
     uint64_t offset = 0;
     RETURN_IF_ERROR(catalog_->Scan(
@@ -153,7 +156,7 @@ absl::StatusOr<JobResult> App::BuildIndex() {
   base::JsonWriter(&inputs)
       .BeginObject()
       .Key("config_version")
-      .String(config_->version)
+      .String(settings->version)
       .Key("cf")
       .String(model.version)
       .EndObject();
@@ -164,7 +167,7 @@ absl::StatusOr<JobResult> App::BuildIndex() {
   ASSIGN_OR_RETURN(const registry::Artifact artifact, registry_->Open("snapshot", kName, result.version));
   ASSIGN_OR_RETURN(auto snapshot, index::Snapshot::Open(artifact.Path("snapshot.bb"), result.version));
   RETURN_IF_ERROR(live_->SwapSnapshot(std::move(snapshot)));
-  RETURN_IF_ERROR(registry_->Prune("snapshot", kName, std::max(1u, config_->pipeline.snapshots_kept)).status());
+  RETURN_IF_ERROR(registry_->Prune("snapshot", kName, std::max(1u, settings->pipeline.snapshots_kept)).status());
   result.seconds = static_cast<double>(base::MonotonicUs() - start_us) * 1e-6;
   result.metrics = {
       {"items", report.items},
@@ -179,7 +182,7 @@ absl::StatusOr<JobResult> App::BuildIndex() {
 absl::StatusOr<std::vector<JobResult>> App::RunPipeline() {
   std::vector<JobResult> published;
   uint64_t events = 0;
-  for (uint32_t p = 0; p < config_->partitions; ++p) {
+  for (uint32_t p = 0; p < config()->partitions; ++p) {
     ASSIGN_OR_RETURN(const log::Offset end, log_->EndOffset(log::Topic::kEvents, p));
     events += end;
   }

@@ -233,6 +233,10 @@ uint64_t Catalog::size() const { return impl_->items; }
 
 absl::Status Catalog::Flush() { return store::FromRocks(impl_->db->Flush(rocksdb::FlushOptions()), kWriting); }
 
+absl::Status Catalog::Checkpoint(const std::string& to) const {
+  return store::CheckpointTo(*impl_->db, to, /*flush=*/true);
+}
+
 absl::StatusOr<v1::Item> Catalog::Get(std::string_view id) const {
   v1::Item item;
   const absl::Status status = impl_->Read(rocksdb::ReadOptions(), ItemStoreKey(impl_->hasher.Item(id)), &item);

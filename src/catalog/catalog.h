@@ -51,6 +51,9 @@ class Catalog {
   /// Makes everything applied durable.
   absl::Status Flush();
 
+  /// A copy in the new folder `to`, of everything applied before the call at least.
+  absl::Status Checkpoint(const std::string& to) const;
+
   /// NotFound; FailedPrecondition when the stored id differs (a collision).
   absl::StatusOr<v1::Item> Get(std::string_view id) const;
   /// Null for an unknown item, and when the store cannot be read: an event is then taken without its item's stamp, and

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <simdjson.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -6,6 +7,7 @@
 #include "app/app.h"
 #include "base/status_macros.h"
 #include "cli/commands.h"
+#include "cli/connection.h"
 #include "config/config.h"
 #include "store/file.h"
 
@@ -55,6 +57,38 @@ absl::Status ConfigCheck(const ConfigCheckOptions& options) {
     }
   }
   return problems == 0 ? absl::OkStatus() : absl::InvalidArgumentError(fmt::format("{} problems", problems));
+}
+
+absl::Status ConfigReload(const ConfigReloadOptions& options) {
+  ASSIGN_OR_RETURN(const auto connection, Connection::OpenFolder(options.folder.dir, false));
+  if (!connection->remote())
+    return absl::FailedPreconditionError(
+        fmt::format("no server owns {}: there is nothing to reload", options.folder.dir));
+  simdjson::dom::parser parser;
+  if (options.app.empty()) {
+    ASSIGN_OR_RETURN(const std::string answer, connection->Checked("POST", "/v1/server:reload", "{}"));
+    simdjson::dom::object files;
+    if (parser.parse(answer)["files"].get(files) != simdjson::SUCCESS)
+      return absl::InternalError("the answer is not a reload's result");
+    for (const auto file : files) {
+      std::string_view became;
+      if (file.value.get(became) == simdjson::SUCCESS)
+        std::printf("%s: %s\n", std::string(file.key).c_str(), std::string(became).c_str());
+    }
+    return absl::OkStatus();
+  }
+  const std::string target =
+      fmt::format("/v1/apps/{}:reload{}", server::PercentEncode(options.app), options.reopen ? "?reopen=true" : "");
+  ASSIGN_OR_RETURN(const std::string answer, connection->Checked("POST", target, "{}"));
+  std::string_view version;
+  bool changed = false;
+  const auto document = parser.parse(answer);
+  if (document["config_version"].get(version) != simdjson::SUCCESS ||
+      document["changed"].get(changed) != simdjson::SUCCESS)
+    return absl::InternalError("the answer is not a reload's result");
+  std::printf("%s: config %s %s\n", options.app.c_str(), std::string(version).c_str(),
+              changed ? "is in force" : "was in force already");
+  return absl::OkStatus();
 }
 
 absl::Status Init(const Folder& folder) {

@@ -11,14 +11,14 @@ namespace bowerbird::cli {
 absl::Status Serve(const ServeOptions& options) {
   server::Server::Options server_options;
   server_options.dir = options.folder.dir;
-  server_options.app = options.folder.app;
   ASSIGN_OR_RETURN(server_options.config, server::LoadServerConfig(options.folder.dir));
+  server_options.file_config = server_options.config;
   if (!options.listen.empty()) server_options.config.listen = options.listen;
   if (options.port >= 0) server_options.config.port = static_cast<uint16_t>(options.port);
   ASSIGN_OR_RETURN(const auto running, server::Server::Start(server_options));
   std::printf("listening on http://%s:%d\n", server_options.config.listen.c_str(), running->port());
   std::fflush(stdout);
-  server::Server::WaitForSignal();
+  while (server::Server::WaitForSignal({SIGTERM, SIGINT, SIGHUP}) == SIGHUP) running->Reload();
   running->Drain();
   return absl::OkStatus();
 }

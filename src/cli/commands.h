@@ -24,6 +24,13 @@ struct ConfigCheckOptions {
   Folder folder;
 };
 absl::Status ConfigCheck(const ConfigCheckOptions& options);
+struct ConfigReloadOptions {
+  Folder folder;    ///< of it, the directory alone
+  std::string app;  ///< empty: server.toml and every app
+  bool reopen = false;
+};
+/// Of the server that owns the folder; FailedPrecondition without one.
+absl::Status ConfigReload(const ConfigReloadOptions& options);
 absl::Status Init(const Folder& folder);
 
 struct ServeOptions {
@@ -36,6 +43,15 @@ absl::Status Serve(const ServeOptions& options);
 /// A file as rows; `separator` of CSV, "\\t" for a tab.
 absl::StatusOr<std::unique_ptr<ingest::RowSource>> OpenRows(const std::string& form, const std::string& path,
                                                             const std::string& separator);
+struct AppsOptions {
+  Folder folder;  ///< of it, the directory alone
+  std::string name;
+  std::string config;  ///< path of a bowerbird.toml; empty: the starter
+  bool purge = false;
+};
+absl::Status AppsCreate(const AppsOptions& options);
+absl::Status AppsList(const AppsOptions& options);
+absl::Status AppsRemove(const AppsOptions& options);
 
 struct ImportOptions {
   Folder folder;
@@ -99,14 +115,30 @@ struct ReplayStreamOptions {
 };
 absl::Status ReplayStream(ReplayStreamOptions options);
 
-struct KeyOptions {
+struct KeysOptions {
   Folder folder;
   std::string name, id;
   std::vector<std::string> scopes;
+  double requests_per_second = 0, events_per_second = 0;  ///< 0: no bound
+  std::string overlap = "0s";                             ///< rotate: how long the former secret is taken
 };
-absl::Status KeyCreate(const KeyOptions& options);
-absl::Status KeyList(const Folder& folder);
-absl::Status KeyRevoke(const KeyOptions& options);
+absl::Status KeysCreate(const KeysOptions& options);
+absl::Status KeysList(const KeysOptions& options);
+absl::Status KeysRevoke(const KeysOptions& options);
+absl::Status KeysRotate(const KeysOptions& options);
+
+struct BackupOptions {
+  std::string from, to;
+};
+absl::Status Backup(const BackupOptions& options);
+absl::Status RestoreBackup(const BackupOptions& options);
+
+struct AuditOptions {
+  Folder folder;
+  size_t n = 20;
+  bool json = false;
+};
+absl::Status Audit(const AuditOptions& options);
 
 struct EvaluateOptions {
   Folder folder;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <simdjson.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -30,22 +31,34 @@ bool ServerAnswers(const std::string& dir) {
   return client.ok() && client->Call("GET", "/healthz", "").ok();
 }
 
+void Warn(const std::string& warning) { std::fprintf(stderr, "warning: %s\n", warning.c_str()); }
+
 class RemoteConnection final : public Connection {
  public:
-  explicit RemoteConnection(server::HttpClient client) : client_(std::move(client)) {}
+  RemoteConnection(server::HttpClient client, std::string app) : client_(std::move(client)), app_(std::move(app)) {}
+  bool remote() const override { return true; }
   absl::StatusOr<server::HttpResponse> Call(std::string_view method, std::string_view target,
                                             std::string_view body) override {
-    return client_.Call(method, target, body);
+    if (app_.empty()) return client_.Call(method, target, body);
+    return client_.Call(method, target, body, {{"Bowerbird-App", app_}});
   }
 
  private:
   server::HttpClient client_;
+  const std::string app_;
 };
 
 class LocalConnection final : public Connection {
  public:
-  LocalConnection(std::unique_ptr<app::App> app, std::unique_ptr<server::Keys> keys)
-      : app_(std::move(app)), keys_(std::move(keys)), api_(app_.get(), keys_.get(), &metrics_, {}) {}
+  LocalConnection(const std::string& dir, std::string app, std::unique_ptr<server::Keys> keys)
+      : app_(std::move(app)),
+        apps_(HostOptions(dir)),
+        keys_(std::move(keys)),
+        audit_(dir + "/audit.log"),
+        api_(&apps_, keys_.get(), &audit_, &metrics_, {.dir = dir}) {}
+  absl::Status Open() { return apps_.Open(app_); }
+  void OpenAll() { apps_.OpenAll(); }
+  bool remote() const override { return false; }
 
   absl::StatusOr<server::HttpResponse> Call(std::string_view method, std::string_view target,
                                             std::string_view body) override {
@@ -58,8 +71,10 @@ class LocalConnection final : public Connection {
       const size_t equals = std::min(pair.find('='), pair.size());
       request->query[std::string(pair.substr(0, equals))] = pair.substr(std::min(pair.size(), equals + 1));
     }
+    if (!app_.empty()) request->headers["bowerbird-app"] = app_;
     request->body = body;
     request->loopback = request->local = true;
+    request->peer_uid = getuid();
     server::HttpResponse response;
     absl::Notification done;
     api_.Handle(request, [&](server::HttpResponse answer) {
@@ -69,11 +84,24 @@ class LocalConnection final : public Connection {
     done.WaitForNotification();
     return response;
   }
-  app::App* local_app() override { return app_.get(); }
+  app::App* local_app() override {
+    const auto app = apps_.Find(app_);
+    return app.ok() ? &(*app)->app() : nullptr;
+  }
 
  private:
-  const std::unique_ptr<app::App> app_;
+  static server::AppHost::Options HostOptions(const std::string& dir) {
+    server::AppHost::Options options;
+    options.dir = dir;
+    options.pipeline = false;
+    options.on_warning = [](std::string_view, const std::string& warning) { Warn(warning); };
+    return options;
+  }
+
+  const std::string app_;
+  server::AppHost apps_;
   const std::unique_ptr<server::Keys> keys_;
+  server::AuditLog audit_;
   server::Metrics metrics_;
   server::Api api_;
 };
@@ -84,13 +112,28 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
   if (ServerAnswers(dir)) {
     std::fprintf(stderr, "using the server that owns %s\n", dir.c_str());
     ASSIGN_OR_RETURN(server::HttpClient client, server::HttpClient::Connect("unix:" + SocketOf(dir), kCallUs));
-    return std::make_unique<RemoteConnection>(std::move(client));
+    return std::make_unique<RemoteConnection>(std::move(client), app);
   }
   std::fprintf(stderr, "opening %s (no server owns it)\n", dir.c_str());
   server::SetLogLevel("warn");  // the command itself says what it did
-  ASSIGN_OR_RETURN(auto opened, OpenExclusively(dir, app, true));
   ASSIGN_OR_RETURN(auto keys, server::Keys::Open(dir + "/keys.json"));
-  return std::make_unique<LocalConnection>(std::move(opened), std::move(keys));
+  auto connection = std::make_unique<LocalConnection>(dir, app, std::move(keys));
+  RETURN_IF_ERROR(connection->Open());
+  return connection;
+}
+
+absl::StatusOr<std::unique_ptr<Connection>> Connection::OpenFolder(const std::string& dir, bool open_apps) {
+  if (!std::filesystem::is_directory(dir))
+    return absl::NotFoundError(fmt::format("{}: no such folder; `bowerbird init` makes one", dir));
+  if (ServerAnswers(dir)) {
+    ASSIGN_OR_RETURN(server::HttpClient client, server::HttpClient::Connect("unix:" + SocketOf(dir), kCallUs));
+    return std::make_unique<RemoteConnection>(std::move(client), "");
+  }
+  server::SetLogLevel("off");  // what failed is in the answer
+  ASSIGN_OR_RETURN(auto keys, server::Keys::Open(dir + "/keys.json"));
+  auto connection = std::make_unique<LocalConnection>(dir, "", std::move(keys));
+  if (open_apps) connection->OpenAll();
+  return connection;
 }
 
 absl::StatusOr<std::string> Connection::Checked(std::string_view method, std::string_view target,
@@ -121,7 +164,7 @@ absl::StatusOr<std::unique_ptr<app::App>> OpenExclusively(const std::string& dir
   options.dir = dir;
   options.name = app;
   options.consume = consume;
-  options.on_warning = [](const std::string& warning) { std::fprintf(stderr, "warning: %s\n", warning.c_str()); };
+  options.on_warning = Warn;
   return app::App::Open(options);
 }
 

@@ -16,7 +16,12 @@ class Connection {
  public:
   /// Says on standard error which of the two it is. NotFound: the folder has no app.
   static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& dir, const std::string& app);
+  /// The API of the folder itself, for operators' calls: about no app. In this process, `open_apps` opens every app
+  /// first; one that cannot be opened is listed as failed. NotFound: no such folder.
+  static absl::StatusOr<std::unique_ptr<Connection>> OpenFolder(const std::string& dir, bool open_apps);
   virtual ~Connection() = default;
+  /// Whether a server answers, not this process.
+  virtual bool remote() const = 0;
   /// An HTTP error is an answer; see Checked.
   virtual absl::StatusOr<server::HttpResponse> Call(std::string_view method, std::string_view target,
                                                     std::string_view body) = 0;

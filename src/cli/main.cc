@@ -3,9 +3,11 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <functional>
+#include <initializer_list>
 #include <string>
 
 #include "cli/commands.h"
+#include "cli/operator_commands.h"
 
 namespace {
 
@@ -16,13 +18,12 @@ void AddFolder(CLI::App* command, Folder* folder) {
   command->add_option("--app", folder->app, "app within it")->capture_default_str();
 }
 
-/// Blocks the signals that `serve` waits for, before any thread starts: threads inherit it.
-void BlockSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+/// Blocks the signals that a server waits for, before any thread starts: threads inherit it.
+void BlockSignals(std::initializer_list<int> signals) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int one : signals) sigaddset(&set, one);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signal(SIGPIPE, SIG_IGN);
 }
 
@@ -49,15 +50,18 @@ int main(int argc, char** argv) {
   check->callback([&] { run = [&] { return ConfigCheck(config_check); }; });
 
   ServeOptions serve_options;
-  auto* serve = program.add_subcommand("serve", "answer over HTTP until SIGTERM");
-  AddFolder(serve, &serve_options.folder);
+  auto* serve = program.add_subcommand("serve", "answer over HTTP, for every app of the folder, until SIGTERM");
+  serve->add_option("--dir", serve_options.folder.dir, "folder of the data")->capture_default_str();
   serve->add_option("--listen", serve_options.listen, "address; server.toml's without it");
   serve->add_option("--port", serve_options.port, "port, 0 for any free one; server.toml's without it")
       ->check(CLI::Range(0, 65535));
   serve->callback([&] {
-    BlockSignals();
+    BlockSignals({SIGTERM, SIGINT, SIGHUP});
     run = [&] { return Serve(serve_options); };
   });
+
+  OperatorCommands operator_commands;
+  operator_commands.Add(&program, config, &run);
 
   ImportOptions import_options;
   auto* import = program.add_subcommand("import", "events and items from files (plain, .gz, .zst); resumable")
@@ -185,21 +189,6 @@ int main(int argc, char** argv) {
     });
   }
 
-  KeyOptions key_options;
-  auto* key = program.add_subcommand("key", "API keys")->require_subcommand(1);
-  auto* key_create = key->add_subcommand("create", "make a key; its secret is shown once");
-  AddFolder(key_create, &key_options.folder);
-  key_create->add_option("--name", key_options.name, "what people call it")->required();
-  key_create->add_option("--scopes", key_options.scopes, "of collect, serve, admin")->required()->delimiter(',');
-  key_create->callback([&] { run = [&] { return KeyCreate(key_options); }; });
-  auto* key_list = key->add_subcommand("list", "all keys, without their secrets");
-  AddFolder(key_list, &folder);
-  key_list->callback([&] { run = [&] { return KeyList(folder); }; });
-  auto* key_revoke = key->add_subcommand("revoke", "end a key");
-  AddFolder(key_revoke, &key_options.folder);
-  key_revoke->add_option("id", key_options.id, "as listed")->required();
-  key_revoke->callback([&] { run = [&] { return KeyRevoke(key_options); }; });
-
   EvaluateOptions evaluate_options;
   auto* evaluate =
       program.add_subcommand("evaluate", "offline quality, beside popularity and random")->require_subcommand(1);
@@ -263,7 +252,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   demo->add_flag("--json", demo_options.json, "the report as one JSON object on the last line");
   demo->callback([&] {
-    BlockSignals();
+    BlockSignals({SIGTERM, SIGINT});
     run = [&] { return Demo(demo_options); };
   });
 

@@ -44,7 +44,7 @@ class CatalogIntake::Transaction {
   absl::StatusOr<v1::Item> Put(v1::Item item) {
     item.set_withdrawn(false);
     item.set_updated_time_us(now_us_);
-    RETURN_IF_ERROR(catalog::ValidateItem(item, *intake_.config_));
+    RETURN_IF_ERROR(catalog::ValidateItem(item, *intake_.config_.Get()));
     ASSIGN_OR_RETURN(const std::optional<v1::Item> stored, Find(item.id()));
     if (item.created_time_us() == 0) item.set_created_time_us(stored ? stored->created_time_us() : now_us_);
     RETURN_IF_ERROR(Write(item, feed_));
@@ -55,7 +55,7 @@ class CatalogIntake::Transaction {
     ASSIGN_OR_RETURN(const v1::Item stored, Known(patch.id()));
     v1::Item item = catalog::MergePatch(stored, patch);
     item.set_updated_time_us(now_us_);
-    RETURN_IF_ERROR(catalog::ValidateItem(item, *intake_.config_));
+    RETURN_IF_ERROR(catalog::ValidateItem(item, *intake_.config_.Get()));
     RETURN_IF_ERROR(Write(item, feed_));
     return item;
   }
@@ -130,7 +130,7 @@ class CatalogIntake::Transaction {
   }
 
   absl::StatusOr<v1::Item> Known(std::string_view id) const {
-    if (auto problem = catalog::CheckId(id, "id", intake_.config_->collect.id_bytes_max))
+    if (auto problem = catalog::CheckId(id, "id", intake_.config_.Get()->collect.id_bytes_max))
       return catalog::ToStatus(*problem);
     ASSIGN_OR_RETURN(std::optional<v1::Item> item, Find(id));
     if (item) return *std::move(item);
@@ -286,7 +286,7 @@ absl::StatusOr<v1::BatchItemsResponse> CatalogIntake::Batch(const ItemsBatch& ba
     return catalog::ToStatus({"missing_field", "feed", "found feed_end without a feed; expected the feed's token"});
   }
   if (!request.feed().empty()) {
-    if (auto problem = catalog::CheckId(request.feed(), "feed", config_->collect.id_bytes_max))
+    if (auto problem = catalog::CheckId(request.feed(), "feed", config_.Get()->collect.id_bytes_max))
       return catalog::ToStatus(*problem);
   }
   const std::lock_guard lock(mutex_);
@@ -375,7 +375,7 @@ absl::StatusOr<uint32_t> CatalogIntake::EndFeed(const std::string& token, uint64
 }
 
 absl::StatusOr<v1::User> CatalogIntake::PutUser(v1::User user) {
-  if (auto problem = catalog::CheckUser(user, *config_)) return catalog::ToStatus(*problem);
+  if (auto problem = catalog::CheckUser(user, *config_.Get())) return catalog::ToStatus(*problem);
   const std::lock_guard lock(mutex_);
   if (behind_) RETURN_IF_ERROR(CatchUpLocked());
   if (const auto stored = catalog_->GetUser(user.id()); !stored.ok() && !absl::IsNotFound(stored.status())) {
@@ -389,7 +389,8 @@ absl::StatusOr<v1::User> CatalogIntake::PutUser(v1::User user) {
 }
 
 absl::Status CatalogIntake::DeleteUser(std::string_view id) {
-  if (auto problem = catalog::CheckId(id, "id", config_->collect.id_bytes_max)) return catalog::ToStatus(*problem);
+  if (auto problem = catalog::CheckId(id, "id", config_.Get()->collect.id_bytes_max))
+    return catalog::ToStatus(*problem);
   const std::lock_guard lock(mutex_);
   if (behind_) RETURN_IF_ERROR(CatchUpLocked());
   RETURN_IF_ERROR(catalog_->GetUser(id).status());

@@ -7,10 +7,12 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "base/published.h"
 #include "bowerbird/v1/item.pb.h"
 #include "bowerbird/v1/service.pb.h"
 #include "bowerbird/v1/user.pb.h"
@@ -49,6 +51,9 @@ class CatalogIntake {
                 catalog::Catalog* catalog, const base::Clock* clock, Listener listener);
   ~CatalogIntake();
 
+  /// Checks what comes from now on by `config`.
+  void SetConfig(std::shared_ptr<const config::Config> config) { config_.Set(std::move(config)); }
+
   /// Applies what the log has beyond the catalog's applied offsets, telling the listener. Once after Open, before
   /// anything else.
   absl::Status CatchUp();
@@ -79,7 +84,7 @@ class CatalogIntake {
   absl::StatusOr<uint32_t> EndFeed(const std::string& token, uint64_t batch_hash, Transaction* transaction);
   absl::Status AppendUser(std::string_view id, v1::UserRecord record);
 
-  const std::shared_ptr<const config::Config> config_;
+  base::Published<config::Config> config_;
   const catalog::KeyHasher hasher_;
   log::EventLog* const log_;
   catalog::Catalog* const catalog_;

@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "config/config.h"
+#include "config/problem_list.h"
 #include "config/problems.h"
 #include "config/sections.h"
 #include "config/toml_value.h"
@@ -39,10 +40,7 @@ absl::StatusOr<std::shared_ptr<const Config>> Load(const std::string& path) {
   const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
   ParseResult result = Parse(text, path);
   if (result.config != nullptr) return std::move(result.config);
-  std::vector<std::string> lines;
-  lines.reserve(result.problems.size());
-  for (const Problem& problem : result.problems) lines.push_back(problem.ToString());
-  return absl::InvalidArgumentError(fmt::format("{}", fmt::join(lines, "\n")));
+  return absl::InvalidArgumentError(ProblemList(result.problems));
 }
 
 }  // namespace bowerbird::config

@@ -4,8 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/closest_name.h"
+#include "config/problem_list.h"
 
 namespace bowerbird::config {
 
@@ -29,6 +31,13 @@ std::string OneLine(std::string_view text) {
 std::string Problem::ToString() const {
   const std::string place = line == 0 ? file : fmt::format("{}:{}", file, line);
   return fmt::format("{}: {}{}found {}; expected {}", place, key, key.empty() ? "" : ": ", found, expected);
+}
+
+std::string ProblemList(const std::vector<Problem>& problems) {
+  std::string list;
+  for (const Problem& problem : problems)
+    fmt::format_to(std::back_inserter(list), "{}{}", list.empty() ? "" : "\n", problem.ToString());
+  return list;
 }
 
 void Problems::Add(uint32_t line, std::string_view key, std::string_view found, std::string_view expected) {

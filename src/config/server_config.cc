@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "config/problems.h"
 #include "config/table_reader.h"
+#include "config/tls_files.h"
 #include "config/toml_value.h"
 
 namespace bowerbird::config {
@@ -34,19 +35,43 @@ void ReadServer(TableReader table, ServerConfig* server) {
   table.RefuseUnknown("[server]");
 }
 
+void ReadTls(TableReader table, TlsFiles* tls) {
+  table.Text("certificate", 1, 4096, &tls->certificate);
+  table.Text("key", 1, 4096, &tls->key);
+  if (tls->certificate.empty() != tls->key.empty()) {
+    const bool no_key = tls->key.empty();
+    table.Refuse(no_key ? "certificate" : "key", no_key ? "a certificate alone" : "a key alone",
+                 "certificate and key, paths of PEM files, or neither");
+  }
+  table.RefuseUnknown("[tls]");
+}
+
+void ReadAll(std::string_view text, Problems* problems, ServerConfig* server, TlsFiles* tls) {
+  const TomlDocument document = ParseToml(text, problems);
+  if (!document.complete) return;
+  TableReader root(&document.root, "", 0, problems);
+  ReadServer(root.Table("server"), server);
+  ReadTls(root.Table("tls"), tls);
+  root.RefuseUnknown("server.toml");
+}
+
 }  // namespace
 
 ServerParseResult ParseServer(std::string_view text, std::string_view file) {
   Problems problems(file);
   ServerConfig server;
-  const TomlDocument document = ParseToml(text, &problems);
-  if (document.complete) {
-    TableReader root(&document.root, "", 0, &problems);
-    ReadServer(root.Table("server"), &server);
-    root.RefuseUnknown("server.toml");
-  }
+  TlsFiles tls;
+  ReadAll(text, &problems, &server, &tls);
   if (problems.size() > 0) return {std::nullopt, problems.Take()};
   return {std::move(server), {}};
+}
+
+TlsFiles ParseTlsFiles(std::string_view text) {
+  Problems problems("server.toml");
+  ServerConfig server;
+  TlsFiles tls;
+  ReadAll(text, &problems, &server, &tls);
+  return problems.size() > 0 ? TlsFiles() : tls;
 }
 
 }  // namespace bowerbird::config

@@ -52,7 +52,10 @@ absl::StatusOr<std::unique_ptr<RocksLog>> RocksLog::Open(const std::string& dir,
 }
 
 RocksLog::RocksLog(std::string dir, const RocksLogOptions& options)
-    : dir_(std::move(dir)), options_(options), write_batch_(std::make_unique<rocksdb::WriteBatch>()) {
+    : dir_(std::move(dir)),
+      options_(options),
+      retention_us_(options.retention_us),
+      write_batch_(std::make_unique<rocksdb::WriteBatch>()) {
   for (const Topic topic : kAllTopics) {
     topics_[static_cast<size_t>(topic) - 1] =
         std::make_unique<TopicState>(topic, HasOnePartition(topic) ? 1 : options.user_partitions);
@@ -335,6 +338,12 @@ absl::Status RocksLog::Recover() {
   broken_ = false;
   recoveries_.fetch_add(1, std::memory_order_relaxed);
   return absl::OkStatus();
+}
+
+absl::Status RocksLog::Checkpoint(const std::string& to) const {
+  const std::shared_lock lock(store_mutex_);
+  RETURN_IF_ERROR(CheckStore());
+  return store::CheckpointTo(store_->db(), to, /*flush=*/false);
 }
 
 RocksLog::Counters RocksLog::counters() const {

@@ -84,9 +84,15 @@ class RocksLog final : public EventLog {
   /// Records are exact where no compaction was; bytes are those of stored runs before compression.
   absl::StatusOr<std::vector<PartitionStats>> Stats() const override;
 
+  /// Of the next ApplyRetention; as RocksLogOptions::retention_us.
+  void SetRetention(std::map<Topic, int64_t> retention_us);
   /// Drops records older than their topic's retention; of compacted topics only those that a later record with the same
   /// key supersedes, and only from sealed segments (at least segment_bytes of newer records follow).
   absl::Status ApplyRetention(int64_t now_us);
+
+  /// A copy of the log in the new folder `to`, with at least everything that was acknowledged before the call. Appends
+  /// go on meanwhile.
+  absl::Status Checkpoint(const std::string& to) const;
 
   /// Reads everything that is retained and checks checksums, order, and that nothing is missing. Appends may go on.
   absl::StatusOr<VerifyReport> Verify() const;
@@ -163,6 +169,7 @@ class RocksLog final : public EventLog {
   mutable std::shared_mutex store_mutex_;
   std::unique_ptr<LogStore> store_;
   std::mutex retention_mutex_;  ///< one Truncate or ApplyRetention at a time
+  std::map<Topic, int64_t> retention_us_;
 
   mutable std::mutex queue_mutex_;
   std::condition_variable queue_filled_, queue_drained_;

@@ -65,9 +65,14 @@ absl::Status RocksLog::TruncateTo(TopicState& topic, const std::vector<Offset>& 
   return absl::OkStatus();
 }
 
+void RocksLog::SetRetention(std::map<Topic, int64_t> retention_us) {
+  std::lock_guard one_at_a_time(retention_mutex_);
+  retention_us_ = std::move(retention_us);
+}
+
 absl::Status RocksLog::ApplyRetention(int64_t now_us) {
   std::lock_guard one_at_a_time(retention_mutex_);
-  for (const auto& [topic, retention_us] : options_.retention_us) {
+  for (const auto& [topic, retention_us] : retention_us_) {
     TopicState& retained = state(topic);
     const int64_t cutoff_us = now_us - retention_us;
     if (IsCompacted(topic)) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/clock.h"
@@ -11,18 +12,44 @@
 #include "server/structured_log.h"
 
 namespace bowerbird::server {
+namespace {
 
-Api::Api(app::App* app, Keys* keys, Metrics* metrics, const Options& options)
-    : app_(app),
+constexpr char kAppHeader[] = "bowerbird-app";
+
+bool Unauthenticated(std::string_view detail, HttpResponse* problem) {
+  *problem = ProblemResponse(401, "unauthenticated", detail);
+  problem->headers.emplace_back("WWW-Authenticate", "Bearer");
+  return false;
+}
+
+HttpResponse QuotaExceeded(std::string_view what, const TokenBucket& quota, int64_t wait_us) {
+  HttpResponse problem = ProblemResponse(429, "quota_exceeded",
+                                         fmt::format("the key may send {:g} {} a second; try again in {:.3f} s",
+                                                     quota.per_second(), what, static_cast<double>(wait_us) * 1e-6));
+  problem.headers.emplace_back("Retry-After", fmt::format("{}", (wait_us + 999'999) / 1'000'000));
+  return problem;
+}
+
+}  // namespace
+
+Api::Api(AppHost* apps, Keys* keys, AuditLog* audit, Metrics* metrics, const Options& options)
+    : apps_(apps),
       keys_(keys),
+      audit_(audit),
       metrics_(metrics),
-      options_(options),
-      unrouted_metrics_(metrics->ForRoute("ANY", "none")) {
+      dir_(options.dir),
+      open_on_loopback_(options.open_on_loopback),
+      unrouted_metrics_(metrics->ForRoute("ANY", "none")),
+      quota_refusals_(&metrics->Counter("bowerbird_quota_refusals_total",
+                                        "Requests that a key's quota refused, by which one.",
+                                        {{"quota", "requests"}})) {
   AddOperations();
-  AddCollectRoutes(app_, metrics_, this);
-  AddCatalogRoutes(app_, this);
-  AddServeRoutes(app_, metrics_, this);
-  AddJobRoutes(app_, this);
+  AddAppRoutes(this);
+  AddKeyRoutes(this);
+  AddCollectRoutes(this);
+  AddCatalogRoutes(this);
+  AddServeRoutes(metrics_, this);
+  AddJobRoutes(this);
 }
 
 Api::~Api() = default;
@@ -32,32 +59,121 @@ void Api::AddRoute(Router::Route route) {
   router_.Add(std::move(route));
 }
 
-bool Api::Authorize(const HttpRequest& request, std::string_view scope, HttpResponse* problem) const {
-  if (scope.empty() || request.local) return true;
-  const std::string* header = request.Header("authorization");
+bool Api::Authenticate(HttpRequest* request, HttpResponse* problem) const {
+  if (request->local || request->key != nullptr) return true;
+  const std::string* header = request->Header("authorization");
   if (header == nullptr) {
-    if (request.loopback && options_.open_on_loopback) return true;
-    *problem = ProblemResponse(401, "unauthenticated", "found no Authorization header; expected 'Bearer KEY'");
-    problem->headers.emplace_back("WWW-Authenticate", "Bearer");
-    return false;
+    if (request->loopback && open_on_loopback_) return true;
+    return Unauthenticated("found no Authorization header; expected 'Bearer KEY'", problem);
   }
   constexpr std::string_view kBearer = "Bearer ";
-  const std::shared_ptr<const ApiKey> key =
-      header->starts_with(kBearer) ? keys_->Find(std::string_view(*header).substr(kBearer.size())) : nullptr;
-  if (key == nullptr) {
-    *problem =
-        ProblemResponse(401, "unauthenticated",
-                        "the key is unknown or revoked; expected 'Bearer KEY' with a key of `bowerbird key create`");
-    problem->headers.emplace_back("WWW-Authenticate", "Bearer");
+  if (header->starts_with(kBearer)) request->key = keys_->Find(std::string_view(*header).substr(kBearer.size()));
+  if (request->key != nullptr) return true;
+  return Unauthenticated("the key is unknown or revoked; expected 'Bearer KEY' with a key of `bowerbird keys create`",
+                         problem);
+}
+
+bool Api::ChooseApp(HttpRequest* request, HttpResponse* problem) const {
+  const std::string* header = request->Header(kAppHeader);
+  std::string_view name = header == nullptr ? std::string_view() : *header;
+  if (request->key != nullptr && !request->key->Allows("operator")) {
+    if (header != nullptr && *header != request->key->app) {
+      *problem =
+          ProblemResponse(403, "permission_denied", "the key is not of the app that the header names", "Bowerbird-App");
+      return false;
+    }
+    name = request->key->app;
+  }
+  absl::StatusOr<std::shared_ptr<HostedApp>> app = apps_->Find(name);
+  if (!app.ok()) {
+    *problem = ProblemResponse(app.status());
     return false;
   }
-  if (!key->Allows(scope)) {
-    *problem =
-        ProblemResponse(403, "permission_denied",
-                        fmt::format("this needs scope '{}'; the key has {}", scope, fmt::join(key->scopes, ", ")));
+  request->app = *std::move(app);
+  return true;
+}
+
+bool Api::Authorize(HttpRequest* request, std::string_view scope, HttpResponse* problem) const {
+  if (scope.empty()) return true;
+  if (!Authenticate(request, problem)) return false;
+  if (request->key != nullptr && !request->key->Allows(scope)) {
+    *problem = ProblemResponse(
+        403, "permission_denied",
+        fmt::format("this needs scope '{}'; the key has {}", scope, fmt::join(request->key->scopes, ", ")));
+    return false;
+  }
+  if (scope == "operator" || request->app != nullptr) return true;
+  if (!ChooseApp(request, problem)) return false;
+  const uint64_t bytes_max = request->app->app().config()->collect.body_bytes_max;
+  if (request->body.size() > bytes_max) {
+    *problem = ProblemResponse(413, "body_too_large", fmt::format("the body is over {} bytes", bytes_max));
     return false;
   }
   return true;
+}
+
+bool Api::TakeRequest(const HttpRequest& request, HttpResponse* problem) const {
+  if (request.key == nullptr) return true;
+  TokenBucket& quota = request.key->left->requests;
+  const int64_t now_us = base::MonotonicUs();
+  const int64_t wait_us = quota.WaitUs(now_us);
+  if (wait_us == 0) {
+    quota.Take(1, now_us);
+    return true;
+  }
+  (request.app == nullptr ? quota_refusals_ : request.app->quota_metrics().requests)->Increment();
+  *problem = QuotaExceeded("requests", quota, wait_us);
+  return false;
+}
+
+bool Api::EventsLeft(const HttpRequest& request, HttpResponse* problem) const {
+  if (request.key == nullptr) return true;
+  const TokenBucket& quota = request.key->left->events;
+  const int64_t wait_us = quota.WaitUs(base::MonotonicUs());
+  if (wait_us == 0) return true;
+  request.app->quota_metrics().events->Increment();
+  *problem = QuotaExceeded("events", quota, wait_us);
+  return false;
+}
+
+void Api::ChargeEvents(const HttpRequest& request, uint64_t events) {
+  if (request.key != nullptr) request.key->left->events.Take(static_cast<double>(events), base::MonotonicUs());
+}
+
+void Api::Audit(const Router::Route& route, const HttpRequest& request, HttpResponse* response) const {
+  AuditEntry entry;
+  entry.time_us = base::SystemClock::Get().NowUs();
+  if (request.key != nullptr) {
+    entry.who = fmt::format("{} ({})", request.key->id, request.key->name);
+  } else {
+    entry.who = request.local ? fmt::format("uid {}", request.peer_uid) : "loopback";
+  }
+  if (request.app != nullptr) entry.app = request.app->name();
+  entry.action = fmt::format("{} {}", route.method, route.pattern);
+  entry.detail = request.audit_detail;
+  if (entry.detail.empty()) {
+    for (const auto& [name, value] : request.path_parameters)
+      fmt::format_to(std::back_inserter(entry.detail), "{}{} {}", entry.detail.empty() ? "" : " ", name, value);
+  }
+  entry.status = response->status;
+  const absl::Status written = audit_->Append(entry);
+  if (written.ok()) return;
+  const std::string reason(written.message());
+  Log(LogLevel::kError, "audit_failed", {{"reason", std::string_view(reason)}});
+  *response = ProblemResponse(
+      503, "not_audited",
+      fmt::format("it was done (status {}), but the audit log could not be written: {}", entry.status, reason));
+}
+
+HttpResponse Api::ReloadServer() const {
+  if (server_reload_) return server_reload_();
+  return ProblemResponse(409, "failed_precondition", "no server runs here: there is nothing to reload");
+}
+
+void Api::RunJob(const Responder& respond, std::function<HttpResponse()> work) {
+  if (jobs_.Add([respond, work = std::move(work)] { respond(work()); })) return;
+  respond(ProblemResponse(429, "too_many_jobs",
+                          fmt::format("{} jobs wait already; try again when one has ended", JobQueue::kWaitingMax)));
 }
 
 void Api::Handle(const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
@@ -65,18 +181,22 @@ void Api::Handle(const std::shared_ptr<HttpRequest>& request, const Responder& r
   std::vector<std::string> allowed;
   HttpResponse problem;
   const Router::Route* route = router_.Find(request.get(), &allowed, &problem);
-  const Metrics::Route& metrics =
-      route == nullptr ? unrouted_metrics_ : route_metrics_[static_cast<size_t>(route - router_.routes().data())];
-  const auto finish = [&metrics, start_us, respond](HttpResponse response) {
-    metrics.seconds->Observe(static_cast<double>(base::MonotonicUs() - start_us) * 1e-6);
-    metrics.by_class[static_cast<size_t>(std::min(5, response.status / 100))]->Increment();
+  const bool allows =
+      route != nullptr && Authorize(request.get(), route->scope, &problem) && TakeRequest(*request, &problem);
+  const Metrics::Route* metrics = &unrouted_metrics_;
+  if (route != nullptr) {
+    const auto index = static_cast<size_t>(route - router_.routes().data());
+    metrics = request->app == nullptr ? &route_metrics_[index] : &request->app->RouteMetrics(router_.routes())[index];
+  }
+  // Holds the request, and with it the app, until the answer is ready.
+  const bool audits = allows && route->method != "GET" && (route->scope == "admin" || route->scope == "operator");
+  const auto finish = [this, route, audits, metrics, start_us, respond, request](HttpResponse response) {
+    if (audits) Audit(*route, *request, &response);
+    metrics->seconds->Observe(static_cast<double>(base::MonotonicUs() - start_us) * 1e-6);
+    metrics->by_class[static_cast<size_t>(std::min(5, response.status / 100))]->Increment();
     respond(std::move(response));
   };
-  if (route == nullptr) {
-    finish(std::move(problem));
-    return;
-  }
-  if (!Authorize(*request, route->scope, &problem)) {
+  if (!allows) {
     finish(std::move(problem));
     return;
   }
@@ -94,27 +214,71 @@ void Api::AddOperations() {
   };
   AddRoute({"GET", "/healthz", "", text("{\"status\":\"ok\"}", "application/json")});
   AddRoute({"GET", "/openapi.json", "", text(OpenApiText(), "application/json")});
-  AddRoute({"GET", "/readyz", "", [this](const std::shared_ptr<HttpRequest>&, const Responder& respond) {
-              const absl::Status health = app_->Health();
-              if (draining_) return respond(ProblemResponse(503, "draining", "the server is shutting down"));
-              if (!health.ok()) return respond(ProblemResponse(503, "not_ready", std::string(health.message())));
-              HttpResponse response;
-              response.body = "{\"status\":\"ready\"}";
-              respond(std::move(response));
+  AddRoute({"GET", "/readyz", "", [this](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
+              respond(Ready(request.get()));
             }});
   AddRoute({"GET", "/metrics", "", [this](const std::shared_ptr<HttpRequest>&, const Responder& respond) {
-              ExportAppMetrics();
               HttpResponse response;
               response.content_type = "text/plain; version=0.0.4";
-              response.body = metrics_->Text();
+              response.body = MetricsText();
               respond(std::move(response));
             }});
 }
 
-void Api::ExportAppMetrics() {
-  for (const app::Gauge& gauge : app_->Gauges()) {
-    metrics_->Gauge(gauge.name, gauge.help).Set(gauge.value);
+HttpResponse Api::Ready(HttpRequest* request) const {
+  if (draining_) return ProblemResponse(503, "draining", "the server is shutting down");
+  struct Row {
+    std::string name, status, detail;
+  };
+  std::vector<Row> rows;
+  size_t ready = 0;
+  for (AppHost::Listed& listed : apps_->List()) {
+    Row row{std::move(listed.name), std::move(listed.status), std::move(listed.detail)};
+    if (row.status == "open") {
+      row.status = "ready";
+      if (const auto app = apps_->Find(row.name); app.ok()) {
+        if (const absl::Status health = (*app)->app().Health(); !health.ok())
+          row = {row.name, "not_ready", std::string(health.message())};
+      }
+    }
+    ready += row.status == "ready" ? 1 : 0;
+    rows.push_back(std::move(row));
   }
+  // Names and reasons are for who may operate the process; anybody may know whether it serves.
+  HttpResponse ignored;
+  const bool operates = Authorize(request, "operator", &ignored);
+  if (ready == 0) {
+    std::string detail = fmt::format("none of {} apps is ready", rows.size());
+    for (const Row& row : rows) {
+      if (operates) fmt::format_to(std::back_inserter(detail), "; {}: {}", row.name, row.detail);
+    }
+    return ProblemResponse(503, "not_ready", detail);
+  }
+  HttpResponse response;
+  base::JsonWriter json(&response.body);
+  json.BeginObject().Key("status").String(ready == rows.size() ? "ready" : "degraded");
+  json.Key("apps_ready").Uint(ready).Key("apps_not_ready").Uint(rows.size() - ready);
+  if (operates) {
+    json.Key("apps").BeginArray();
+    for (const Row& row : rows) {
+      json.BeginObject().Key("name").String(row.name).Key("status").String(row.status);
+      if (!row.detail.empty()) json.Key("detail").String(row.detail);
+      json.EndObject();
+    }
+    json.EndArray();
+  }
+  json.EndObject();
+  return response;
+}
+
+std::string Api::MetricsText() const {
+  std::vector<const Metrics*> all{metrics_};
+  const std::vector<std::shared_ptr<HostedApp>> apps = apps_->OpenApps();
+  for (const auto& app : apps) {
+    app->ExportGauges();
+    all.push_back(&app->metrics());
+  }
+  return Metrics::Text(all);
 }
 
 }  // namespace bowerbird::server

@@ -41,6 +41,8 @@ HttpResponse BatchResponse(const absl::StatusOr<v1::BatchItemsResponse>& result)
   return response;
 }
 
+app::App& AppOf(const HttpRequest& request) { return request.app->app(); }
+
 /// Wraps a function of the request that answers at once.
 template <typename F>
 Handler Direct(F function) {
@@ -51,35 +53,37 @@ Handler Direct(F function) {
 
 }  // namespace
 
-void AddCatalogRoutes(app::App* app, Api* api) {
+void AddCatalogRoutes(Api* api) {
   const auto id = [](const HttpRequest& request) -> const std::string& {
     return request.path_parameters.find("id")->second;
   };
   api->AddRoute({"PUT", "/v1/items/{id}", "collect", Direct([=](const HttpRequest& request) {
-                   auto item = collect::ParseItem(request.body, id(request), collect::ItemUse::kWhole, *app->config());
-                   return ItemResponse(item.ok() ? app->catalog_intake().Put(*std::move(item)) : item);
+                   auto item = collect::ParseItem(request.body, id(request), collect::ItemUse::kWhole,
+                                                  *AppOf(request).config());
+                   return ItemResponse(item.ok() ? AppOf(request).catalog_intake().Put(*std::move(item)) : item);
                  })});
   api->AddRoute({"PATCH", "/v1/items/{id}", "collect", Direct([=](const HttpRequest& request) {
-                   const auto patch =
-                       collect::ParseItem(request.body, id(request), collect::ItemUse::kPatch, *app->config());
-                   return ItemResponse(patch.ok() ? app->catalog_intake().Patch(*patch) : patch);
+                   const auto patch = collect::ParseItem(request.body, id(request), collect::ItemUse::kPatch,
+                                                         *AppOf(request).config());
+                   return ItemResponse(patch.ok() ? AppOf(request).catalog_intake().Patch(*patch) : patch);
                  })});
-  api->AddRoute({"GET", "/v1/items/{id}", "serve",
-                 Direct([=](const HttpRequest& request) { return ItemResponse(app->catalog().Get(id(request))); })});
+  api->AddRoute({"GET", "/v1/items/{id}", "serve", Direct([=](const HttpRequest& request) {
+                   return ItemResponse(AppOf(request).catalog().Get(id(request)));
+                 })});
   api->AddRoute({"DELETE", "/v1/items/{id}", "collect", Direct([=](const HttpRequest& request) {
-                   return EmptyResponse(app->catalog_intake().Delete(id(request)));
+                   return EmptyResponse(AppOf(request).catalog_intake().Delete(id(request)));
                  })});
   api->AddRoute({"POST", "/v1/items/{id}:withdraw", "collect", Direct([=](const HttpRequest& request) {
-                   return ItemResponse(app->catalog_intake().Withdraw(id(request)));
+                   return ItemResponse(AppOf(request).catalog_intake().Withdraw(id(request)));
                  })});
   api->AddRoute({"POST", "/v1/items:batch", "collect", Direct([=](const HttpRequest& request) {
-                   const auto batch = collect::ParseItemsBatch(request.body, *app->config());
-                   return batch.ok() ? BatchResponse(app->catalog_intake().Batch(*batch))
+                   const auto batch = collect::ParseItemsBatch(request.body, *AppOf(request).config());
+                   return batch.ok() ? BatchResponse(AppOf(request).catalog_intake().Batch(*batch))
                                      : ProblemResponse(batch.status());
                  })});
   api->AddRoute({"PUT", "/v1/users/{id}", "collect", Direct([=](const HttpRequest& request) {
-                   auto user = collect::ParseUser(request.body, id(request), *app->config());
-                   if (user.ok()) user = app->catalog_intake().PutUser(*std::move(user));
+                   auto user = collect::ParseUser(request.body, id(request), *AppOf(request).config());
+                   if (user.ok()) user = AppOf(request).catalog_intake().PutUser(*std::move(user));
                    if (!user.ok()) return ProblemResponse(user.status());
                    HttpResponse response;
                    base::JsonWriter json(&response.body);

@@ -17,30 +17,28 @@ bool IsHistory(const HttpRequest& request) {
 
 }  // namespace
 
-void AddCollectRoutes(app::App* app, Metrics* metrics, Api* api) {
-  auto* accepted =
-      &metrics->Counter("bowerbird_collect_events_total", "Events by what became of them.", {{"verdict", "accepted"}});
-  auto* rejected =
-      &metrics->Counter("bowerbird_collect_events_total", "Events by what became of them.", {{"verdict", "rejected"}});
-  api->AddRoute({"POST", "/v1/events", "collect",
-                 [app, api, accepted, rejected](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
-                   auto source = collect::Collector::Source::kLive;
-                   if (IsHistory(*request)) {
-                     HttpResponse problem;
-                     if (!api->Authorize(*request, "admin", &problem)) return respond(std::move(problem));
-                     source = collect::Collector::Source::kHistory;
-                   }
-                   app->collector().Collect(
-                       request->body, source,
-                       [accepted, rejected, respond](absl::StatusOr<collect::CollectResult> result) {
-                         if (!result.ok()) return respond(ProblemResponse(result.status()));
-                         accepted->Increment(result->accepted);
-                         rejected->Increment(result->rejected);
-                         HttpResponse response;
-                         collect::AppendJson(*result, &response.body);
-                         respond(std::move(response));
-                       });
-                 }});
+void AddCollectRoutes(Api* api) {
+  api->AddRoute(
+      {"POST", "/v1/events", "collect", [api](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
+         auto source = collect::Collector::Source::kLive;
+         HttpResponse problem;
+         if (IsHistory(*request)) {
+           if (!api->Authorize(request.get(), "admin", &problem)) return respond(std::move(problem));
+           source = collect::Collector::Source::kHistory;
+         }
+         if (!api->EventsLeft(*request, &problem)) return respond(std::move(problem));
+         request->app->app().collector().Collect(
+             request->body, source, [request, respond](absl::StatusOr<collect::CollectResult> result) {
+               if (!result.ok()) return respond(ProblemResponse(result.status()));
+               Api::ChargeEvents(*request, uint64_t{result->accepted} + result->rejected);
+               const HostedApp::CollectMetrics& metrics = request->app->collect_metrics();
+               metrics.accepted->Increment(result->accepted);
+               metrics.rejected->Increment(result->rejected);
+               HttpResponse response;
+               collect::AppendJson(*result, &response.body);
+               respond(std::move(response));
+             });
+       }});
 }
 
 }  // namespace bowerbird::server

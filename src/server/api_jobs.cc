@@ -27,41 +27,43 @@ HttpResponse JobResponse(const absl::StatusOr<app::JobResult>& result) {
   return response;
 }
 
-void RunJob(Api* api, const Responder& respond, std::function<absl::StatusOr<app::JobResult>()> job) {
-  if (api->jobs().Add([respond, job = std::move(job)] { respond(JobResponse(job())); })) return;
+/// The app outlives the job: `respond` holds the request, which holds it.
+void RunJob(HostedApp* hosted, const Responder& respond,
+            std::function<absl::StatusOr<app::JobResult>(app::App& app)> job) {
+  const auto run = [hosted, respond, job = std::move(job)] { respond(JobResponse(job(hosted->app()))); };
+  if (hosted->jobs().Add(run)) return;
   respond(ProblemResponse(429, "too_many_jobs",
                           fmt::format("{} jobs wait already; try again when one has ended", JobQueue::kWaitingMax)));
 }
 
 }  // namespace
 
-void AddJobRoutes(app::App* app, Api* api) {
-  api->AddRoute({"POST", "/v1/jobs/train-cf", "admin",
-                 [app, api](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
-                   app::TrainOptions options;
-                   if (!request->body.empty()) {
-                     simdjson::dom::parser parser;
-                     simdjson::dom::object object;
-                     if (parser.parse(request->body).get(object) != simdjson::SUCCESS) {
-                       return respond(ProblemResponse(400, "malformed_json",
-                                                      "expected an object with factors and epochs, or no body"));
-                     }
-                     for (const auto field : object) {
-                       uint64_t number = 0;
-                       if ((field.key != "factors" && field.key != "epochs") ||
-                           field.value.get(number) != simdjson::SUCCESS || number > 4096) {
-                         return respond(ProblemResponse(400, "invalid_argument",
-                                                        "expected factors and epochs, whole numbers up to 4096",
-                                                        field.key));
-                       }
-                       (field.key == "factors" ? options.factors : options.epochs) = static_cast<uint32_t>(number);
-                     }
-                   }
-                   RunJob(api, respond, [app, options] { return app->TrainCf(options); });
-                 }});
+void AddJobRoutes(Api* api) {
+  api->AddRoute(
+      {"POST", "/v1/jobs/train-cf", "admin", [](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
+         app::TrainOptions options;
+         if (!request->body.empty()) {
+           simdjson::dom::parser parser;
+           simdjson::dom::object object;
+           if (parser.parse(request->body).get(object) != simdjson::SUCCESS) {
+             return respond(
+                 ProblemResponse(400, "malformed_json", "expected an object with factors and epochs, or no body"));
+           }
+           for (const auto field : object) {
+             uint64_t number = 0;
+             if ((field.key != "factors" && field.key != "epochs") || field.value.get(number) != simdjson::SUCCESS ||
+                 number > 4096) {
+               return respond(ProblemResponse(400, "invalid_argument",
+                                              "expected factors and epochs, whole numbers up to 4096", field.key));
+             }
+             (field.key == "factors" ? options.factors : options.epochs) = static_cast<uint32_t>(number);
+           }
+         }
+         RunJob(request->app.get(), respond, [options](app::App& app) { return app.TrainCf(options); });
+       }});
   api->AddRoute({"POST", "/v1/jobs/index-build", "admin",
-                 [app, api](const std::shared_ptr<HttpRequest>&, const Responder& respond) {
-                   RunJob(api, respond, [app] { return app->BuildIndex(); });
+                 [](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
+                   RunJob(request->app.get(), respond, [](app::App& app) { return app.BuildIndex(); });
                  }});
 }
 

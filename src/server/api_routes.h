@@ -1,15 +1,15 @@
 #pragma once
 
-#include "app/app.h"
 #include "server/api.h"
-#include "server/metrics.h"
 
 namespace bowerbird::server {
 
 /// Each adds the routes of one part of the API.
-void AddCollectRoutes(app::App* app, Metrics* metrics, Api* api);
-void AddCatalogRoutes(app::App* app, Api* api);
-void AddServeRoutes(app::App* app, Metrics* metrics, Api* api);
-void AddJobRoutes(app::App* app, Api* api);
+void AddAppRoutes(Api* api);
+void AddKeyRoutes(Api* api);
+void AddCollectRoutes(Api* api);
+void AddCatalogRoutes(Api* api);
+void AddServeRoutes(Metrics* metrics, Api* api);
+void AddJobRoutes(Api* api);
 
 }  // namespace bowerbird::server

@@ -11,37 +11,22 @@
 namespace bowerbird::server {
 namespace {
 
-/// Where an answer's time goes, one histogram a stage.
-struct StageMetrics {
-  explicit StageMetrics(Metrics* metrics) {
-    const auto stage = [&](const char* name) {
-      return &metrics->Seconds("bowerbird_serve_stage_duration_seconds", "Time of an answer by stage.",
-                               {{"stage", name}});
-    };
-    check = stage("check");
-    retrieve = stage("retrieve");
-    rank = stage("rank");
-    blend = stage("blend");
-    answer = stage("answer");
-  }
-  void Record(const serve::StageTimes& times) const {
-    check->Observe(static_cast<double>(times.check_us) * 1e-6);
-    retrieve->Observe(static_cast<double>(times.retrieve_us) * 1e-6);
-    rank->Observe(static_cast<double>(times.rank_us) * 1e-6);
-    blend->Observe(static_cast<double>(times.blend_us) * 1e-6);
-    answer->Observe(static_cast<double>(times.answer_us) * 1e-6);
-  }
-  prometheus::Histogram *check, *retrieve, *rank, *blend, *answer;
-};
+void Record(const serve::StageTimes& times, const HostedApp::ServeMetrics& metrics) {
+  metrics.check->Observe(static_cast<double>(times.check_us) * 1e-6);
+  metrics.retrieve->Observe(static_cast<double>(times.retrieve_us) * 1e-6);
+  metrics.rank->Observe(static_cast<double>(times.rank_us) * 1e-6);
+  metrics.blend->Observe(static_cast<double>(times.blend_us) * 1e-6);
+  metrics.answer->Observe(static_cast<double>(times.answer_us) * 1e-6);
+}
 
 /// Answers when the user's last acknowledged event is in effect: at once in most cases, else on the request's own
 /// thread.
-void WhenCurrent(app::App* app, const std::shared_ptr<HttpRequest>& request, std::string_view user,
-                 std::function<void()> answer) {
-  if (app->UserCurrent(user)) {
+void WhenCurrent(const std::shared_ptr<HttpRequest>& request, std::string_view user, std::function<void()> answer) {
+  app::App& app = request->app->app();
+  if (app.UserCurrent(user)) {
     answer();
   } else {
-    app->WhenUserCurrent(user, [request, answer = std::move(answer)]() mutable { request->post(std::move(answer)); });
+    app.WhenUserCurrent(user, [request, answer = std::move(answer)]() mutable { request->post(std::move(answer)); });
   }
 }
 
@@ -70,38 +55,37 @@ double Draw() {
 
 }  // namespace
 
-void AddServeRoutes(app::App* app, Metrics* metrics, Api* api) {
-  const StageMetrics stages(metrics);
+void AddServeRoutes(Metrics* metrics, Api* api) {
   const auto overload = std::make_shared<Overload>(metrics);
   api->AddRoute({"POST", "/v1/recommend", "serve",
-                 [app, stages, overload](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
+                 [overload](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
                    absl::StatusOr<v1::RecommendRequest> parsed = ParseRecommend(request->body);
                    if (!parsed.ok()) return respond(ProblemResponse(parsed.status()));
                    const Overload::Request asked{request->waited_us, int64_t{1000} * parsed->timeout_ms(),
                                                  ParsePriority(parsed->priority()).value_or(Priority::kNormal)};
                    const Overload::Decision decision = overload->Decide(asked, base::MonotonicUs(), Draw());
-                   if (std::optional<HttpResponse> refused = Refused(decision.refusal)) {
+                   if (std::optional<HttpResponse> refused = Refused(decision.refusal))
                      return respond(*std::move(refused));
-                   }
                    auto message = std::make_shared<const v1::RecommendRequest>(*std::move(parsed));
                    const serve::Effort effort = decision.effort;
-                   WhenCurrent(app, request, message->user(), [app, stages, overload, effort, message, respond] {
-                     const absl::StatusOr<serve::Answer> answer = app->engine().Recommend(*message, effort);
+                   WhenCurrent(request, message->user(), [request, overload, effort, message, respond] {
+                     const absl::StatusOr<serve::Answer> answer =
+                         request->app->app().engine().Recommend(*message, effort);
                      if (!answer.ok()) return respond(ProblemResponse(answer.status()));
                      overload->Answered(effort, answer->times.total_us);
-                     stages.Record(answer->times);
+                     Record(answer->times, request->app->serve_metrics());
                      HttpResponse response;
                      WriteAnswer(*answer, &response.body);
                      respond(std::move(response));
                    });
                  }});
   api->AddRoute(
-      {"POST", "/v1/rank", "serve", [app](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
+      {"POST", "/v1/rank", "serve", [](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
          absl::StatusOr<v1::RankRequest> parsed = ParseRank(request->body);
          if (!parsed.ok()) return respond(ProblemResponse(parsed.status()));
          auto message = std::make_shared<const v1::RankRequest>(*std::move(parsed));
-         WhenCurrent(app, request, message->user(), [app, message, respond] {
-           const absl::StatusOr<serve::RankAnswer> answer = app->engine().Rank(*message);
+         WhenCurrent(request, message->user(), [request, message, respond] {
+           const absl::StatusOr<serve::RankAnswer> answer = request->app->app().engine().Rank(*message);
            if (!answer.ok()) return respond(ProblemResponse(answer.status()));
            HttpResponse response;
            WriteRankAnswer(*answer, &response.body);
@@ -109,11 +93,11 @@ void AddServeRoutes(app::App* app, Metrics* metrics, Api* api) {
          });
        }});
   api->AddRoute({"GET", "/v1/users/{id}/profile", "serve",
-                 [app](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
+                 [](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
                    v1::ProfileRequest message;
                    message.set_id(request->path_parameters["id"]);
-                   WhenCurrent(app, request, message.id(), [app, message, respond] {
-                     const absl::StatusOr<v1::ProfileResponse> profile = app->engine().Profile(message);
+                   WhenCurrent(request, message.id(), [request, message, respond] {
+                     const absl::StatusOr<v1::ProfileResponse> profile = request->app->app().engine().Profile(message);
                      if (!profile.ok()) return respond(ProblemResponse(profile.status()));
                      HttpResponse response;
                      WriteProfile(*profile, &response.body);
@@ -121,12 +105,13 @@ void AddServeRoutes(app::App* app, Metrics* metrics, Api* api) {
                    });
                  }});
   api->AddRoute({"GET", "/v1/users/{id}/collections/{name}", "serve",
-                 [app](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
+                 [](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
                    v1::CollectionRequest message;
                    message.set_id(request->path_parameters["id"]);
                    message.set_name(request->path_parameters["name"]);
-                   WhenCurrent(app, request, message.id(), [app, message, respond] {
-                     const absl::StatusOr<v1::CollectionResponse> collection = app->engine().Collection(message);
+                   WhenCurrent(request, message.id(), [request, message, respond] {
+                     const absl::StatusOr<v1::CollectionResponse> collection =
+                         request->app->app().engine().Collection(message);
                      if (!collection.ok()) return respond(ProblemResponse(collection.status()));
                      HttpResponse response;
                      WriteCollection(*collection, &response.body);

@@ -13,6 +13,9 @@
 
 namespace bowerbird::server {
 
+struct ApiKey;
+class HostedApp;
+
 struct HttpRequest {
   std::string method;
   std::string path;                      ///< as sent, without the query; still percent-encoded
@@ -23,6 +26,13 @@ struct HttpRequest {
   bool loopback = false;                         ///< the peer's address is a loopback one
   int64_t waited_us = 0;                         ///< for its turn on its thread, from its last byte on, about
   bool local = false;                            ///< came by the folder's own socket or in-process: the operator
+  int64_t peer_uid = -1;                         ///< of a local one: whose process sent it
+  /// Set by the Api before the handler of a route with a scope: whose request it is (null: a client of this machine
+  /// that needs no key), and the app that it is about, which stays open as long as the request lives (null: none).
+  std::shared_ptr<const ApiKey> key;
+  std::shared_ptr<HostedApp> app;
+  /// What the audit log says about it, where the path does not tell; a handler's to set. Never a secret.
+  std::string audit_detail;
   /// Runs a function on the I/O thread of this request, for work that a callback of another module must not do on its
   /// own thread. In-process it runs at once.
   std::function<void(std::function<void()>)> post = [](const std::function<void()>& work) { work(); };
@@ -62,7 +72,7 @@ class Router {
   struct Route {
     std::string method;
     std::string pattern;
-    std::string scope;  ///< "collect", "serve", "admin" or empty: open
+    std::string scope;  ///< "collect", "serve" or "admin": of one app; "operator": of the process; empty: open
     Handler handler;
   };
   void Add(Route route);

@@ -4,12 +4,14 @@
 #if defined(__linux__)
 #include <netinet/tcp.h>
 #endif
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <boost/asio.hpp>
 #include <boost/asio/experimental/as_tuple.hpp>
+#include <boost/asio/ssl.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/version.hpp>
@@ -23,6 +25,7 @@
 #include "absl/synchronization/mutex.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/published.h"
 
 namespace bowerbird::server {
 namespace {
@@ -32,6 +35,7 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 using asio::ip::tcp;
 using asio::local::stream_protocol;
+using TlsStream = asio::ssl::stream<beast::basic_stream<tcp>>;
 constexpr auto kNoThrow = asio::experimental::as_tuple(asio::use_awaitable);
 
 std::string SerializeHead(const HttpResponse& response, bool keep_alive) {
@@ -102,14 +106,22 @@ int64_t WaitedUs(tcp::socket& socket) {
   return 0;
 }
 int64_t WaitedUs(stream_protocol::socket&) { return 0; }
+int64_t PeerUid(tcp::socket&) { return -1; }
+int64_t PeerUid(stream_protocol::socket& socket) {
+  ucred peer{};
+  socklen_t size = sizeof(peer);
+  return getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? int64_t{peer.uid} : -1;
+}
 
 class Server final : public HttpServer {
  public:
-  Server(Options options, Handler handler) : options_(std::move(options)), handler_(std::move(handler)) {}
+  Server(Options options, Handler handler)
+      : options_(std::move(options)), handler_(std::move(handler)), tls_(options_.tls) {}
   ~Server() override { Drain(0); }
 
   absl::Status Open();
   uint16_t port() const override { return port_; }
+  void SetTls(std::shared_ptr<const TlsCredentials> tls) override { tls_.Set(std::move(tls)); }
   uint64_t connections() const override { return connections_; }
   uint64_t connections_refused() const override { return refused_; }
   bool Drain(int64_t timeout_us) override;
@@ -130,6 +142,8 @@ class Server final : public HttpServer {
   asio::awaitable<void> Accept(typename Protocol::acceptor& acceptor, bool local);
   template <typename Protocol>
   asio::awaitable<void> Session(Loop& loop, typename Protocol::socket socket, bool local);
+  template <typename Stream>
+  asio::awaitable<void> Exchanges(Stream& stream, const HttpRequest& peer);
   HttpResponse ProblemOf(const boost::system::error_code& error) const;
   template <typename Stream>
   asio::awaitable<void> Discard(Stream& stream);
@@ -138,6 +152,7 @@ class Server final : public HttpServer {
 
   const Options options_;
   const Handler handler_;
+  base::Published<TlsCredentials> tls_;
   std::vector<std::unique_ptr<Loop>> loops_;
   std::optional<tcp::acceptor> tcp_acceptor_;
   std::optional<stream_protocol::acceptor> local_acceptor_;
@@ -214,7 +229,7 @@ asio::awaitable<bool> Server::Write(Stream& stream, const HttpResponse& response
   const std::string head = SerializeHead(response, keep_alive);
   const std::array<asio::const_buffer, 2> buffers{
       asio::buffer(head), asio::buffer(response.body.data(), head_only ? 0 : response.body.size())};
-  stream.expires_after(std::chrono::microseconds(options_.receive_us_max));
+  beast::get_lowest_layer(stream).expires_after(std::chrono::microseconds(options_.receive_us_max));
   const auto [error, bytes] = co_await asio::async_write(stream, buffers, kNoThrow);
   (void)bytes;
   co_return !error;
@@ -231,7 +246,7 @@ bool HasClearLength(const http::request_header<>& head) {
 /// What to answer when a request could not be read; status 0: nothing, the connection just ends.
 HttpResponse Server::ProblemOf(const boost::system::error_code& error) const {
   if (error == http::error::body_limit) {
-    return ProblemResponse(413, "body_too_large", fmt::format("the body is over {} bytes", options_.body_bytes_max));
+    return ProblemResponse(413, "body_too_large", fmt::format("the body is over {} bytes", options_.body_bytes_max()));
   }
   if (error == http::error::header_limit || error == http::error::buffer_overflow) {
     return ProblemResponse(431, "headers_too_large",
@@ -249,40 +264,73 @@ HttpResponse Server::ProblemOf(const boost::system::error_code& error) const {
 template <typename Stream>
 asio::awaitable<void> Server::Discard(Stream& stream) {
   boost::system::error_code ignored;
-  stream.socket().shutdown(asio::socket_base::shutdown_send, ignored);
+  beast::get_lowest_layer(stream).socket().shutdown(asio::socket_base::shutdown_send, ignored);
   std::vector<char> scratch(64 * 1024);
-  stream.expires_after(std::chrono::seconds(2));
-  for (uint64_t discarded = 0; discarded < 16 * options_.body_bytes_max;) {
+  beast::get_lowest_layer(stream).expires_after(std::chrono::seconds(2));
+  for (uint64_t discarded = 0; discarded < 16 * options_.body_bytes_max();) {
     const auto [error, bytes] = co_await stream.async_read_some(asio::buffer(scratch), kNoThrow);
     if (error) co_return;
     discarded += bytes;
   }
 }
 
+/// One connection: what it is is found out once, then requests and answers go to and fro.
 template <typename Protocol>
 asio::awaitable<void> Server::Session(Loop& loop, typename Protocol::socket socket, bool local) {
-  const bool loopback = IsLoopback(socket);
+  HttpRequest peer;
+  peer.loopback = IsLoopback(socket);
+  peer.local = local;
+  peer.peer_uid = PeerUid(socket);
+  boost::system::error_code ignored;
+  if constexpr (std::is_same_v<Protocol, tcp>) socket.set_option(tcp::no_delay(true), ignored);
+  bool served = false;
   if constexpr (std::is_same_v<Protocol, tcp>) {
-    boost::system::error_code ignored;
-    socket.set_option(tcp::no_delay(true), ignored);
+    if (const auto credentials = tls_.Get(); credentials != nullptr) {
+      asio::ssl::context context(credentials->Share());
+      TlsStream stream(beast::basic_stream<tcp>(std::move(socket)), context);
+      beast::basic_stream<tcp>& lowest = beast::get_lowest_layer(stream);
+      Streams(loop, &lowest).insert(&lowest);
+      lowest.expires_after(std::chrono::microseconds(options_.receive_us_max));
+      const auto [refused] = co_await stream.async_handshake(asio::ssl::stream_base::server, kNoThrow);
+      if (!refused) {
+        co_await Exchanges(stream, peer);
+        // Says that nothing was cut off; a client that does not answer is not waited for.
+        lowest.expires_after(std::chrono::seconds(1));
+        (void)co_await stream.async_shutdown(kNoThrow);
+      }
+      lowest.socket().shutdown(asio::socket_base::shutdown_send, ignored);
+      Streams(loop, &lowest).erase(&lowest);
+      served = true;
+    }
   }
-  beast::basic_stream<Protocol> stream(std::move(socket));
-  Streams(loop, &stream).insert(&stream);
+  if (!served) {
+    beast::basic_stream<Protocol> stream(std::move(socket));
+    Streams(loop, &stream).insert(&stream);
+    co_await Exchanges(stream, peer);
+    stream.socket().shutdown(asio::socket_base::shutdown_send, ignored);
+    Streams(loop, &stream).erase(&stream);
+  }
+  --connections_;
+}
+
+/// Requests and their answers, one after another, until either side ends it.
+template <typename Stream>
+asio::awaitable<void> Server::Exchanges(Stream& stream, const HttpRequest& peer) {
   beast::flat_buffer buffer;
   buffer.max_size(options_.header_bytes_max + 64 * 1024);
   bool open = true;
   while (open && !draining_) {
     http::request_parser<http::string_body> parser;
     parser.header_limit(options_.header_bytes_max);
-    parser.body_limit(options_.body_bytes_max);
-    stream.expires_after(std::chrono::microseconds(options_.idle_us_max));
+    parser.body_limit(options_.body_bytes_max());
+    beast::get_lowest_layer(stream).expires_after(std::chrono::microseconds(options_.idle_us_max));
     if (buffer.size() == 0) {
       // The first byte of a request may take as long as a connection may idle; the rest of it may not.
       const auto [error, bytes] = co_await stream.async_read_some(buffer.prepare(4096), kNoThrow);
       if (error) break;
       buffer.commit(bytes);
     }
-    stream.expires_after(std::chrono::microseconds(options_.receive_us_max));
+    beast::get_lowest_layer(stream).expires_after(std::chrono::microseconds(options_.receive_us_max));
     auto [error, header_bytes] = co_await http::async_read_header(stream, buffer, parser, kNoThrow);
     (void)header_bytes;
     if (!error && !HasClearLength(parser.get())) {
@@ -310,9 +358,10 @@ asio::awaitable<void> Server::Session(Loop& loop, typename Protocol::socket sock
     const bool keep_alive = parser.get().keep_alive();
     const bool head_only = parser.get().method() == http::verb::head;
     auto request = std::make_shared<HttpRequest>();
-    request->loopback = loopback;
-    request->local = local;
-    request->waited_us = WaitedUs(stream.socket());
+    request->loopback = peer.loopback;
+    request->local = peer.local;
+    request->peer_uid = peer.peer_uid;
+    request->waited_us = WaitedUs(beast::get_lowest_layer(stream).socket());
     if (!Convert(parser.release(), request.get())) {
       const HttpResponse problem =
           ProblemResponse(400, "malformed_target", "the request target must be a path with well-formed escapes");
@@ -320,7 +369,7 @@ asio::awaitable<void> Server::Session(Loop& loop, typename Protocol::socket sock
       break;
     }
     if (head_only) request->method = "GET";
-    stream.expires_never();
+    beast::get_lowest_layer(stream).expires_never();
     ++in_flight_;
     auto executor = co_await asio::this_coro::executor;
     request->post = [executor](std::function<void()> work) { asio::post(executor, std::move(work)); };
@@ -328,7 +377,8 @@ asio::awaitable<void> Server::Session(Loop& loop, typename Protocol::socket sock
     // name, and the lambda captures nothing but references.
     const auto start = [this, &request, &executor](auto completion) {
       auto shared = std::make_shared<decltype(completion)>(std::move(completion));
-      handler_(request, [shared, executor](HttpResponse answer) {
+      // Moved: what the request holds is let go when it is answered, not when a slow client has read the answer.
+      handler_(std::move(request), [shared, executor](HttpResponse answer) {
         asio::post(executor, [shared, answer = std::move(answer)]() mutable { (*shared)(std::move(answer)); });
       });
     };
@@ -339,10 +389,6 @@ asio::awaitable<void> Server::Session(Loop& loop, typename Protocol::socket sock
     --in_flight_;
     open = written && stay;
   }
-  boost::system::error_code ignored;
-  stream.socket().shutdown(asio::socket_base::shutdown_send, ignored);
-  Streams(loop, &stream).erase(&stream);
-  --connections_;
 }
 
 bool Server::Drain(int64_t timeout_us) {

@@ -132,7 +132,7 @@ TEST_F(HttpServerTest, ServesTheSocketInTheFileSystem) {
 
 TEST_F(HttpServerTest, RefusesWhatIsTooLargeOrNotHttp) {
   HttpServer::Options options;
-  options.body_bytes_max = 1000;
+  options.body_bytes_max = [] { return uint64_t{1000}; };
   options.header_bytes_max = 2000;
   Start(options, Echo);
   EXPECT_THAT(Raw(server_->port(), "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n"), HasSubstr("413"));

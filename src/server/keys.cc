@@ -14,46 +14,87 @@
 #include "store/file.h"
 
 namespace bowerbird::server {
+namespace {
 
-bool ApiKey::Allows(std::string_view scope) const {
-  return scope.empty() ||
-         std::any_of(scopes.begin(), scopes.end(), [&](const std::string& s) { return s == scope || s == "admin"; });
+using simdjson::dom::element;
+
+std::string NewSecret() { return fmt::format("bb_{}", base::HexEncode(base::RandomBytes(32))); }
+
+bool ReadKey(element from, ApiKey* key) {
+  std::string_view id, name, hash, text;
+  simdjson::dom::array scopes;
+  if (from["id"].get(id) || from["name"].get(name) || from["hash"].get(hash) ||
+      from["created_us"].get(key->created_us) || from["scopes"].get(scopes)) {
+    return false;
+  }
+  key->id = id;
+  key->name = name;
+  key->hash = hash;
+  for (const element scope : scopes) {
+    if (scope.get(text) == simdjson::SUCCESS) key->scopes.emplace_back(text);
+  }
+  // Files of before there were several apps name none.
+  if (!key->Allows("operator")) key->app = from["app"].get(text) == simdjson::SUCCESS ? text : "default";
+  const auto number = [&](std::string_view name) {
+    double value = 0;
+    return from[name].get(value) == simdjson::SUCCESS ? value : 0.0;
+  };
+  key->quota = {number("requests_per_second"), number("events_per_second")};
+  if (from["former_hash"].get(text) == simdjson::SUCCESS) key->former_hash = text;
+  if (from["former_until_us"].get(key->former_until_us) != simdjson::SUCCESS) key->former_until_us = 0;
+  key->left = std::make_shared<QuotaLeft>(key->quota);
+  return true;
 }
 
-absl::StatusOr<std::unique_ptr<Keys>> Keys::Open(const std::string& path) {
-  auto keys = std::unique_ptr<Keys>(new Keys(path));
+void WriteKey(const ApiKey& key, base::JsonWriter* json) {
+  json->BeginObject().Key("id").String(key.id).Key("name").String(key.name).Key("app").String(key.app);
+  json->Key("hash").String(key.hash).Key("created_us").Int(key.created_us).Key("scopes").BeginArray();
+  for (const std::string& scope : key.scopes) json->String(scope);
+  json->EndArray();
+  json->Key("requests_per_second").Double(key.quota.requests_per_second);
+  json->Key("events_per_second").Double(key.quota.events_per_second);
+  if (!key.former_hash.empty()) {
+    json->Key("former_hash").String(key.former_hash).Key("former_until_us").Int(key.former_until_us);
+  }
+  json->EndObject();
+}
+
+absl::Status UnknownKey(std::string_view id) {
+  return absl::NotFoundError(fmt::format("id: found no key '{}'; `bowerbird keys list` shows them", id));
+}
+
+}  // namespace
+
+bool ApiKey::Allows(std::string_view scope) const {
+  return scope.empty() || std::any_of(scopes.begin(), scopes.end(), [&](const std::string& s) {
+           return s == scope || s == "operator" || (s == "admin" && scope != "operator");
+         });
+}
+
+absl::StatusOr<std::unique_ptr<Keys>> Keys::Open(const std::string& path, const base::Clock* clock) {
+  auto keys = std::unique_ptr<Keys>(new Keys(path, clock));
   absl::MutexLock lock(&keys->mutex_);
   keys->modified_ns_ = keys->ModifiedNs();
-  ASSIGN_OR_RETURN(keys->by_hash_, Read(path));
+  ASSIGN_OR_RETURN(keys->by_id_, Read(path));
+  keys->Index();
   return keys;
 }
 
-absl::StatusOr<Keys::ByHash> Keys::Read(const std::string& path) {
-  ByHash keys;
+absl::StatusOr<Keys::ById> Keys::Read(const std::string& path) {
+  ById keys;
   if (!std::filesystem::exists(path)) return keys;
   ASSIGN_OR_RETURN(const std::string text, store::ReadFile(path));
   simdjson::dom::parser parser;
   simdjson::dom::array list;
   if (parser.parse(text)["keys"].get(list) != simdjson::SUCCESS) {
     return absl::DataLossError(
-        fmt::format("{}: found no list 'keys'; the file is written by `bowerbird key create`", path));
+        fmt::format("{}: found no list 'keys'; the file is written by `bowerbird keys create`", path));
   }
-  for (const simdjson::dom::element element : list) {
+  for (const element entry : list) {
     auto key = std::make_shared<ApiKey>();
-    std::string_view id, name, hash;
-    simdjson::dom::array scopes;
-    if (element["id"].get(id) || element["name"].get(name) || element["hash"].get(hash) ||
-        element["created_us"].get(key->created_us) || element["scopes"].get(scopes)) {
+    if (!ReadKey(entry, key.get()))
       return absl::DataLossError(fmt::format("{}: a key lacks id, name, hash, created_us or scopes", path));
-    }
-    key->id = id;
-    key->name = name;
-    key->hash = hash;
-    for (const simdjson::dom::element scope : scopes) {
-      std::string_view text_scope;
-      if (scope.get(text_scope) == simdjson::SUCCESS) key->scopes.emplace_back(text_scope);
-    }
-    keys[key->hash] = std::move(key);
+    keys[key->id] = std::move(key);
   }
   return keys;
 }
@@ -64,92 +105,142 @@ int64_t Keys::ModifiedNs() const {
   return info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec;
 }
 
-void Keys::Refresh() {
+void Keys::Index() {
+  by_hash_.clear();
+  for (const auto& [id, key] : by_id_) {
+    by_hash_[key->hash] = key;
+    if (!key->former_hash.empty()) by_hash_[key->former_hash] = key;
+  }
+}
+
+void Keys::RefreshNowAndThen() {
   constexpr int64_t kIntervalUs = 1'000'000;
   const int64_t now_us = base::MonotonicUs();
   int64_t checked_us = checked_us_.load();
   if (now_us - checked_us < kIntervalUs || !checked_us_.compare_exchange_strong(checked_us, now_us)) return;
-  absl::MutexLock lock(&mutex_);
+  const absl::MutexLock lock(&mutex_);
+  Refresh();
+}
+
+void Keys::Refresh() {
   const int64_t modified_ns = ModifiedNs();
   if (modified_ns == modified_ns_) return;
   // A file that does not read leaves the keys as they were: a revoked key ends once it reads again.
-  if (auto keys = Read(path_); keys.ok()) {
-    by_hash_ = *std::move(keys);
-    modified_ns_ = modified_ns;
+  auto keys = Read(path_);
+  if (!keys.ok()) return;
+  for (auto& [id, key] : *keys) {
+    const auto known = by_id_.find(id);
+    if (known == by_id_.end() || known->second->quota != key->quota) continue;
+    auto same = std::make_shared<ApiKey>(*key);
+    same->left = known->second->left;
+    key = std::move(same);
   }
+  by_id_ = *std::move(keys);
+  Index();
+  modified_ns_ = modified_ns;
 }
 
-absl::Status Keys::Save() const {
+absl::Status Keys::Replace(ById keys) {
   std::vector<std::shared_ptr<const ApiKey>> sorted;
-  for (const auto& [hash, key] : by_hash_) sorted.push_back(key);
+  for (const auto& [id, key] : keys) sorted.push_back(key);
   std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a->id < b->id; });
   std::string text;
   base::JsonWriter json(&text);
   json.BeginObject().Key("keys").BeginArray();
-  for (const auto& key : sorted) {
-    json.BeginObject().Key("id").String(key->id).Key("name").String(key->name).Key("hash").String(key->hash);
-    json.Key("created_us").Int(key->created_us).Key("scopes").BeginArray();
-    for (const std::string& scope : key->scopes) json.String(scope);
-    json.EndArray().EndObject();
-  }
+  for (const auto& key : sorted) WriteKey(*key, &json);
   json.EndArray().EndObject();
-  return store::AtomicWriteFile(path_, text, store::Privacy::kSecret);
+  RETURN_IF_ERROR(store::AtomicWriteFile(path_, text, store::Privacy::kSecret));
+  by_id_ = std::move(keys);
+  Index();
+  modified_ns_ = ModifiedNs();
+  return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> Keys::Create(std::string_view name, const std::vector<std::string>& scopes,
-                                         int64_t now_us) {
-  for (const std::string& scope : scopes) {
+absl::StatusOr<Keys::Made> Keys::Create(const Wanted& wanted) {
+  for (const std::string& scope : wanted.scopes) {
     if (std::find(std::begin(kScopes), std::end(kScopes), scope) == std::end(kScopes)) {
-      return absl::InvalidArgumentError(fmt::format("scopes: found '{}'; expected collect, serve or admin", scope));
+      return absl::InvalidArgumentError(
+          fmt::format("scopes: found '{}'; expected collect, serve, admin or operator", scope));
     }
   }
-  if (scopes.empty()) return absl::InvalidArgumentError("scopes: found none; expected some of collect, serve, admin");
-  if (name.size() > 128) return absl::InvalidArgumentError("name: expected at most 128 bytes");
-  const std::string secret = "bb_" + base::HexEncode(base::RandomBytes(32));
-  auto key = std::make_shared<ApiKey>();
-  key->id = "key_" + base::HexEncode(base::RandomBytes(6));
-  key->name = name;
-  key->scopes = scopes;
-  key->hash = base::Sha256Hex(secret);
-  key->created_us = now_us;
-  absl::MutexLock lock(&mutex_);
-  by_hash_[key->hash] = key;
-  if (absl::Status status = Save(); !status.ok()) {
-    by_hash_.erase(key->hash);
-    return status;
+  if (wanted.scopes.empty())
+    return absl::InvalidArgumentError("scopes: found none; expected some of collect, serve, admin, operator");
+  if (wanted.name.size() > 128) return absl::InvalidArgumentError("name: expected at most 128 bytes");
+  for (const double quota : {wanted.quota.requests_per_second, wanted.quota.events_per_second}) {
+    if (!(quota >= 0 && quota <= kQuotaMax))
+      return absl::InvalidArgumentError(
+          fmt::format("quota: found {}; expected 0 to {:.0f} a second", quota, kQuotaMax));
   }
-  return secret;
+  Made made;
+  made.secret = NewSecret();
+  made.key.id = fmt::format("key_{}", base::HexEncode(base::RandomBytes(6)));
+  made.key.name = wanted.name;
+  made.key.scopes = wanted.scopes;
+  if (!made.key.Allows("operator")) {
+    if (wanted.app.empty())
+      return absl::InvalidArgumentError("app: found none; a key without scope operator is for one app");
+    made.key.app = wanted.app;
+  }
+  made.key.quota = wanted.quota;
+  made.key.hash = base::Sha256Hex(made.secret);
+  made.key.created_us = clock_->NowUs();
+  made.key.left = std::make_shared<QuotaLeft>(made.key.quota);
+  const absl::MutexLock lock(&mutex_);
+  Refresh();
+  ById keys = by_id_;
+  keys[made.key.id] = std::make_shared<const ApiKey>(made.key);
+  RETURN_IF_ERROR(Replace(std::move(keys)));
+  return made;
+}
+
+absl::StatusOr<Keys::Made> Keys::Rotate(std::string_view id, int64_t overlap_us) {
+  if (overlap_us < 0) return absl::InvalidArgumentError("overlap: expected a duration from \"0s\"");
+  const absl::MutexLock lock(&mutex_);
+  Refresh();
+  const auto it = by_id_.find(id);
+  if (it == by_id_.end()) return UnknownKey(id);
+  Made made{*it->second, NewSecret()};
+  made.key.former_hash = overlap_us > 0 ? made.key.hash : "";
+  made.key.former_until_us = overlap_us > 0 ? clock_->NowUs() + overlap_us : 0;
+  made.key.hash = base::Sha256Hex(made.secret);
+  ById keys = by_id_;
+  keys[made.key.id] = std::make_shared<const ApiKey>(made.key);
+  RETURN_IF_ERROR(Replace(std::move(keys)));
+  return made;
 }
 
 absl::Status Keys::Revoke(std::string_view id) {
-  absl::MutexLock lock(&mutex_);
-  for (auto it = by_hash_.begin(); it != by_hash_.end(); ++it) {
-    if (it->second->id != id) continue;
-    auto key = it->second;
-    by_hash_.erase(it);
-    if (absl::Status status = Save(); !status.ok()) {
-      by_hash_[key->hash] = key;
-      return status;
-    }
-    return absl::OkStatus();
-  }
-  return absl::NotFoundError(fmt::format("id: found no key '{}'; `bowerbird key list` shows them", id));
+  const absl::MutexLock lock(&mutex_);
+  Refresh();
+  ById keys = by_id_;
+  if (keys.erase(id) == 0) return UnknownKey(id);
+  return Replace(std::move(keys));
+}
+
+absl::Status Keys::RevokeApp(std::string_view app) {
+  const absl::MutexLock lock(&mutex_);
+  Refresh();
+  ById keys = by_id_;
+  absl::erase_if(keys, [&](const auto& entry) { return entry.second->app == app; });
+  return keys.size() == by_id_.size() ? absl::OkStatus() : Replace(std::move(keys));
 }
 
 std::vector<ApiKey> Keys::List() const {
-  absl::ReaderMutexLock lock(&mutex_);
+  const absl::ReaderMutexLock lock(&mutex_);
   std::vector<ApiKey> keys;
-  for (const auto& [hash, key] : by_hash_) keys.push_back(*key);
+  for (const auto& [id, key] : by_id_) keys.push_back(*key);
   std::sort(keys.begin(), keys.end(), [](const ApiKey& a, const ApiKey& b) { return a.id < b.id; });
   return keys;
 }
 
 std::shared_ptr<const ApiKey> Keys::Find(std::string_view secret) {
-  Refresh();
+  RefreshNowAndThen();
   const std::string hash = base::Sha256Hex(secret);
-  absl::ReaderMutexLock lock(&mutex_);
+  const absl::ReaderMutexLock lock(&mutex_);
   const auto it = by_hash_.find(hash);
-  return it == by_hash_.end() ? nullptr : it->second;
+  if (it == by_hash_.end()) return nullptr;
+  const bool former = it->second->hash != hash;
+  return former && clock_->NowUs() >= it->second->former_until_us ? nullptr : it->second;
 }
 
 }  // namespace bowerbird::server

@@ -3,6 +3,13 @@
 #include <fmt/format.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+#include <vector>
+
+#include "base/string_map.h"
+
 namespace bowerbird::server {
 namespace {
 
@@ -12,14 +19,17 @@ const prometheus::Histogram::BucketBoundaries kSeconds{0.0001, 0.00025, 0.0005, 
 
 }  // namespace
 
-Metrics::Metrics() : registry_(std::make_shared<prometheus::Registry>()) {
+Metrics::Metrics(prometheus::Labels labels)
+    : labels_(std::move(labels)), registry_(std::make_shared<prometheus::Registry>()) {
   request_seconds_ = &prometheus::BuildHistogram()
                           .Name("bowerbird_http_request_duration_seconds")
                           .Help("From the request read whole to its answer ready, by route.")
+                          .Labels(labels_)
                           .Register(*registry_);
   requests_ = &prometheus::BuildCounter()
                    .Name("bowerbird_http_requests_total")
                    .Help("Requests answered, by route and status class.")
+                   .Labels(labels_)
                    .Register(*registry_);
 }
 
@@ -35,18 +45,34 @@ Metrics::Route Metrics::ForRoute(std::string_view method, std::string_view patte
 
 prometheus::Counter& Metrics::Counter(const std::string& name, const std::string& help,
                                       const prometheus::Labels& labels) {
-  return prometheus::BuildCounter().Name(name).Help(help).Register(*registry_).Add(labels);
+  return prometheus::BuildCounter().Name(name).Help(help).Labels(labels_).Register(*registry_).Add(labels);
 }
 
 prometheus::Gauge& Metrics::Gauge(const std::string& name, const std::string& help, const prometheus::Labels& labels) {
-  return prometheus::BuildGauge().Name(name).Help(help).Register(*registry_).Add(labels);
+  return prometheus::BuildGauge().Name(name).Help(help).Labels(labels_).Register(*registry_).Add(labels);
 }
 
 prometheus::Histogram& Metrics::Seconds(const std::string& name, const std::string& help,
                                         const prometheus::Labels& labels) {
-  return prometheus::BuildHistogram().Name(name).Help(help).Register(*registry_).Add(labels, kSeconds);
+  return prometheus::BuildHistogram().Name(name).Help(help).Labels(labels_).Register(*registry_).Add(labels, kSeconds);
 }
 
-std::string Metrics::Text() const { return prometheus::TextSerializer().Serialize(registry_->Collect()); }
+std::string Metrics::Text(std::span<const Metrics* const> all) {
+  // A family appears once in the text, with the series of every registry below it.
+  std::vector<prometheus::MetricFamily> families;
+  base::StringMap<size_t> index_of;
+  for (const Metrics* metrics : all) {
+    for (prometheus::MetricFamily& family : metrics->registry_->Collect()) {
+      const auto [it, is_new] = index_of.try_emplace(family.name, families.size());
+      if (is_new) {
+        families.push_back(std::move(family));
+      } else {
+        auto& known = families[it->second].metric;
+        std::ranges::move(family.metric, std::back_inserter(known));
+      }
+    }
+  }
+  return prometheus::TextSerializer().Serialize(families);
+}
 
 }  // namespace bowerbird::server

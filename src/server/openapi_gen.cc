@@ -276,7 +276,8 @@ class Generator {
       in_path ? PathParameter(json, field) : QueryParameter(json, field);
     }
     if (has_parameters) json->EndArray();
-    const bool takes_body = verb == "put" || verb == "patch" || (verb == "post" && !has_path_parameters);
+    const bool takes_body =
+        verb == "put" || verb == "patch" || (verb == "post" && (!has_path_parameters || !rule.body().empty()));
     if (takes_body) {
       const pb::Descriptor* body = rule.body().empty() ? input : input->FindFieldByName(rule.body())->message_type();
       json->Key("requestBody").BeginObject().Key("required").Bool(true).Key("content").BeginObject();

@@ -32,14 +32,12 @@ std::string ScopeOf(dom::element operation) {
 TEST_F(OpenApiTest, DescribesEveryRouteWithItsScopeAndNothingElse) {
   const std::string dir = testing::TempDir() + "/openapi_test";
   std::filesystem::remove_all(dir);
-  ASSERT_TRUE(app::App::InitFolder(dir, "default", config::StarterText()).ok());
-  app::App::Options options;
-  options.dir = dir;
-  const auto app = app::App::Open(options);
-  ASSERT_TRUE(app.ok()) << app.status();
+  std::filesystem::create_directories(dir);
+  AppHost apps({.dir = dir});
   const auto keys = Keys::Open(dir + "/keys.json");
+  AuditLog audit(dir + "/audit.log");
   Metrics metrics;
-  const Api api(app->get(), keys->get(), &metrics, {});
+  const Api api(&apps, keys->get(), &audit, &metrics, {});
 
   std::set<std::string> routes, described;
   for (const Router::Route& route : api.routes()) {

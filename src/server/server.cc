@@ -4,13 +4,52 @@
 #include <signal.h>
 
 #include <filesystem>
+#include <iterator>
 #include <utility>
 
+#include "base/json_writer.h"
 #include "base/status_macros.h"
+#include "base/time_text.h"
+#include "config/problem_list.h"
+#include "config/tls_files.h"
 #include "server/structured_log.h"
 #include "store/file.h"
 
 namespace bowerbird::server {
+namespace {
+
+/// Whether there is anything to serve; if not, why the first app is not open.
+absl::Status AnyOpen(const AppHost& apps, const std::string& dir) {
+  const std::vector<AppHost::Listed> listed = apps.List();
+  if (listed.empty())
+    return absl::NotFoundError(fmt::format("{}: holds no app; `bowerbird import` or `bowerbird init` makes one", dir));
+  if (!apps.OpenApps().empty()) return absl::OkStatus();
+  return apps.WhyFailed(listed[0].name);
+}
+
+HttpResponse ReloadResponse(const std::vector<Server::Reloaded>& reloaded) {
+  std::string refused, in_force;
+  HttpResponse response;
+  base::JsonWriter json(&response.body);
+  json.BeginObject().Key("files").BeginObject();
+  for (const Server::Reloaded& one : reloaded) {
+    if (!one.changed.ok()) {
+      fmt::format_to(std::back_inserter(refused), "{}{}", refused.empty() ? "" : "\n",
+                     std::string(one.changed.status().message()));
+      continue;
+    }
+    const std::string_view became = *one.changed ? "reloaded" : "unchanged";
+    json.Key(one.file).String(became);
+    fmt::format_to(std::back_inserter(in_force), "{}{} {}", in_force.empty() ? "" : ", ", one.file, became);
+  }
+  json.EndObject().EndObject();
+  if (refused.empty()) return response;
+  return ProblemResponse(409, "config_refused",
+                         fmt::format("{}\nwhat was refused leaves the former config in force{}{}", refused,
+                                     in_force.empty() ? "" : "; the others: ", in_force));
+}
+
+}  // namespace
 
 absl::StatusOr<config::ServerConfig> LoadServerConfig(const std::string& dir) {
   const std::string path = dir + "/server.toml";
@@ -18,9 +57,7 @@ absl::StatusOr<config::ServerConfig> LoadServerConfig(const std::string& dir) {
   ASSIGN_OR_RETURN(const std::string text, store::ReadFile(path));
   const config::ServerParseResult parsed = config::ParseServer(text, path);
   if (parsed.config.has_value()) return *parsed.config;
-  std::string message;
-  for (const config::Problem& problem : parsed.problems) message += (message.empty() ? "" : "\n") + problem.ToString();
-  return absl::InvalidArgumentError(message);
+  return absl::InvalidArgumentError(config::ProblemList(parsed.problems));
 }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
@@ -31,36 +68,42 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
 
 absl::Status Server::Init() {
   SetLogLevel(options_.config.log_level);
+  drain_us_ = options_.config.drain_us;
   ASSIGN_OR_RETURN(keys_, Keys::Open(options_.dir + "/keys.json"));
-  app::App::Options app_options;
-  app_options.dir = options_.dir;
-  app_options.name = options_.app;
-  app_options.on_warning = [](const std::string& warning) {
-    Log(LogLevel::kWarning, "app_warning", {{"reason", std::string_view(warning)}});
+  audit_ = std::make_unique<AuditLog>(options_.dir + "/audit.log");
+  AppHost::Options host;
+  host.dir = options_.dir;
+  host.drain_us = options_.config.drain_us;
+  host.on_warning = [](std::string_view app, const std::string& warning) {
+    Log(LogLevel::kWarning, "app_warning", {{"app", app}, {"reason", std::string_view(warning)}});
   };
-  ASSIGN_OR_RETURN(app_, app::App::Open(app_options));
+  apps_ = std::make_unique<AppHost>(std::move(host));
+  apps_->OpenAll();
+  if (absl::Status status = AnyOpen(*apps_, options_.dir); !status.ok()) return status;
   Api::Options api_options;
+  api_options.dir = options_.dir;
   api_options.open_on_loopback = options_.config.open_on_loopback;
-  api_ = std::make_unique<Api>(app_.get(), keys_.get(), &metrics_, api_options);
+  api_ = std::make_unique<Api>(apps_.get(), keys_.get(), audit_.get(), &metrics_, api_options);
+  api_->SetServerReload([this] { return ReloadResponse(Reload()); });
   if (options_.routes) options_.routes(*api_);
   HttpServer::Options http;
   http.listen = options_.config.listen;
   http.port = options_.config.port;
   http.socket_path = options_.dir + "/bowerbird.sock";
+  ASSIGN_OR_RETURN(http.tls, LoadTls());
+  has_tls_ = http.tls != nullptr;
   http.threads = options_.config.threads;
-  http.body_bytes_max = app_->config()->collect.body_bytes_max;
+  http.body_bytes_max = [apps = apps_.get()] { return apps->body_bytes_max(); };
   http.connections_max = options_.config.connections_max;
   http.receive_us_max = options_.config.request_us_max;
   ASSIGN_OR_RETURN(http_,
                    HttpServer::Start(http, [api = api_.get()](std::shared_ptr<HttpRequest> request, Responder respond) {
                      api->Handle(request, respond);
                    }));
-  app_->StartPipeline();
   Log(LogLevel::kInfo, "serving",
       {{"address", std::string_view(options_.config.listen)},
        {"port", int64_t{http_->port()}},
-       {"app", std::string_view(options_.app)},
-       {"config_version", std::string_view(app_->config()->version)}});
+       {"apps", static_cast<int64_t>(apps_->OpenApps().size())}});
   return absl::OkStatus();
 }
 
@@ -70,23 +113,79 @@ void Server::Drain() {
   if (http_ != nullptr) {
     api_->SetDraining();
     Log(LogLevel::kInfo, "draining");
-    app_->CancelJobs();
-    if (!http_->Drain(options_.config.drain_us)) Log(LogLevel::kWarning, "requests_cut_off");
+    apps_->CancelJobs();
+    if (!http_->Drain(drain_us_)) Log(LogLevel::kWarning, "requests_cut_off");
   }
-  if (app_ != nullptr) app_->Stop();
+  if (apps_ != nullptr) apps_->Stop();
   Log(LogLevel::kInfo, "stopped");
 }
 
 Server::~Server() { Drain(); }
 
-void Server::WaitForSignal() {
-  // Blocked in every thread (main blocks them before it starts any), so that only this wait receives them.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
+absl::StatusOr<std::shared_ptr<const TlsCredentials>> Server::LoadTls() const {
+  const std::filesystem::path dir(options_.dir);
+  if (!std::filesystem::exists(dir / "server.toml")) return nullptr;
+  ASSIGN_OR_RETURN(const std::string text, store::ReadFile((dir / "server.toml").string()));
+  const config::TlsFiles files = config::ParseTlsFiles(text);
+  if (files.certificate.empty()) return nullptr;
+  return TlsCredentials::Load((dir / files.certificate).string(), (dir / files.key).string());
+}
+
+absl::StatusOr<bool> Server::ReloadServerConfig() {
+  ASSIGN_OR_RETURN(const config::ServerConfig wanted, LoadServerConfig(options_.dir));
+  const config::ServerConfig& open = file_config_;
+  std::string fixed;
+  const auto compare = [&](std::string_view key, const auto& was, const auto& is) {
+    if (was == is) return;
+    fmt::format_to(std::back_inserter(fixed), "\nserver.{}: found {}; the server was started with {}", key, is, was);
+  };
+  compare("listen", open.listen, wanted.listen);
+  compare("port", open.port, wanted.port);
+  compare("threads", open.threads, wanted.threads);
+  compare("request_max", base::FormatDurationUs(open.request_us_max), base::FormatDurationUs(wanted.request_us_max));
+  compare("connections_max", open.connections_max, wanted.connections_max);
+  // Read whether or not its paths changed: it is what the files hold that does, most often.
+  ASSIGN_OR_RETURN(std::shared_ptr<const TlsCredentials> tls, LoadTls());
+  if (has_tls_ != (tls != nullptr))
+    fixed += has_tls_ ? "\ntls: the server was started with it" : "\ntls: the server was started without it";
+  if (!fixed.empty()) {
+    return absl::FailedPreconditionError(
+        fmt::format("{}/server.toml: this needs the server to be started again{}", options_.dir, fixed));
+  }
+  const bool changed = tls != nullptr || open.open_on_loopback != wanted.open_on_loopback ||
+                       open.drain_us != wanted.drain_us || open.log_level != wanted.log_level;
+  if (tls != nullptr) http_->SetTls(std::move(tls));
+  SetLogLevel(wanted.log_level);
+  api_->SetOpenOnLoopback(wanted.open_on_loopback);
+  apps_->SetDrain(wanted.drain_us);
+  drain_us_ = wanted.drain_us;
+  file_config_ = wanted;
+  return changed;
+}
+
+std::vector<Server::Reloaded> Server::Reload() {
+  const absl::MutexLock lock(&reload_mutex_);
+  std::vector<Reloaded> reloaded;
+  reloaded.push_back({"server.toml", ReloadServerConfig()});
+  for (const AppHost::Listed& app : apps_->List()) {
+    reloaded.push_back({fmt::format("apps/{}/bowerbird.toml", app.name), apps_->Reload(app.name, false)});
+  }
+  for (const Reloaded& one : reloaded) {
+    if (one.changed.ok() && !*one.changed) continue;
+    const std::string reason(one.changed.status().message());
+    Log(one.changed.ok() ? LogLevel::kInfo : LogLevel::kError, one.changed.ok() ? "config_reloaded" : "config_refused",
+        {{"file", std::string_view(one.file)}, {"reason", std::string_view(reason)}});
+  }
+  return reloaded;
+}
+
+int Server::WaitForSignal(std::initializer_list<int> signals) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : signals) sigaddset(&set, signal);
   int received = 0;
-  sigwait(&signals, &received);
+  sigwait(&set, &received);
+  return received;
 }
 
 }  // namespace bowerbird::server

@@ -107,6 +107,7 @@ class RocksStateStore final : public StateStore {
   absl::Status Write(Batch* batch) override;
   absl::Status EnableCompaction() override;
   absl::Status Flush() override;
+  absl::Status Checkpoint(const std::string& to) const override;
   absl::Status Resume() override;
   absl::StatusOr<std::optional<UserRecord>> LoadUser(UserKey user) const override;
   absl::StatusOr<std::vector<std::optional<UserRecord>>> LoadUsers(std::span<const UserKey> users) const override;
@@ -180,6 +181,10 @@ absl::Status RocksStateStore::Flush() {
   options.wait = true;
   options.allow_write_stall = true;
   return store::FromRocks(rocks_->db().Flush(options, Columns()), "state: flush");
+}
+
+absl::Status RocksStateStore::Checkpoint(const std::string& to) const {
+  return store::CheckpointTo(rocks_->db(), to, /*flush=*/true);
 }
 
 absl::Status RocksStateStore::Resume() { return store::FromRocks(rocks_->db().Resume(), "state: resume"); }

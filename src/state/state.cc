@@ -105,6 +105,7 @@ class StateImpl final : public State {
   absl::Status CatchUp() override;
   void Stop() override;
   absl::Status Flush() override;
+  absl::Status Checkpoint(const std::string& to) override;
 
   absl::StatusOr<std::shared_ptr<const UserState>> Get(catalog::UserKey key, std::string_view id) const override;
   Offset FoldedOffset(uint32_t partition) const override { return partitions_[partition]->folded(); }
@@ -269,6 +270,11 @@ void StateImpl::Stop() {
 absl::Status StateImpl::Flush() {
   for (const auto& group : groups_) RETURN_IF_ERROR(group->Write());
   return store_->Flush();
+}
+
+absl::Status StateImpl::Checkpoint(const std::string& to) {
+  for (const auto& group : groups_) RETURN_IF_ERROR(group->Write());
+  return store_->Checkpoint(to);
 }
 
 void StateImpl::FoldLoop(FoldGroup* group) {

@@ -59,6 +59,8 @@ class State {
   virtual void Stop() = 0;
   /// State and offsets of all partitions durable together.
   virtual absl::Status Flush() = 0;
+  /// A copy of state and offsets in the new folder `to`, folded at least as far as at the call. Folding goes on.
+  virtual absl::Status Checkpoint(const std::string& to) = 0;
 
   /// Never null: an unknown user is an empty state with the partition's offset. FailedPrecondition: the stored id
   /// differs (collision). Cost: under 2 microseconds for a user in memory, and never a wait for a write of the store

@@ -44,6 +44,10 @@ std::string_view StateStore::ColumnName(size_t column) {
   return kNames[column];
 }
 
+absl::Status StateStore::Checkpoint(const std::string&) const {
+  return absl::UnimplementedError("state: this store has no files to copy");
+}
+
 absl::Status StateStore::ScanItems(const std::function<void(catalog::ItemKey, const ItemRecord&)>& visit) const {
   const std::unique_ptr<Cursor> at = NewCursor(kItems);
   for (; at->valid(); at->Next()) {

@@ -56,6 +56,8 @@ class StateStore {
   virtual absl::Status EnableCompaction() = 0;
   /// Makes everything written durable, as one.
   virtual absl::Status Flush() = 0;
+  /// A copy in the new folder `to`, of everything written. Unimplemented: the store has no files.
+  virtual absl::Status Checkpoint(const std::string& to) const;
   /// Tries to leave the state in which a failed background write has put the store.
   virtual absl::Status Resume() = 0;
 

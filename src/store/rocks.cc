@@ -6,12 +6,15 @@
 #include <rocksdb/env.h>
 #include <rocksdb/status.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_buffer_manager.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdarg>
 #include <cstdio>
+#include <limits>
+#include <memory>
 
 #include "fmt/format.h"
 
@@ -165,6 +168,15 @@ absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const std::string& 
   if (!status.ok()) return FromRocks(status, fmt::format("open {}", folder));
   store->db_.reset(db);
   return store;
+}
+
+absl::Status CheckpointTo(rocksdb::DB& db, const std::string& to, bool flush) {
+  const std::string doing = fmt::format("checkpoint to {}", to);
+  rocksdb::Checkpoint* made = nullptr;
+  const rocksdb::Status status = rocksdb::Checkpoint::Create(&db, &made);
+  if (!status.ok()) return FromRocks(status, doing);
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+  return FromRocks(checkpoint->CreateCheckpoint(to, flush ? 0 : std::numeric_limits<uint64_t>::max()), doing);
 }
 
 RocksStore::~RocksStore() {

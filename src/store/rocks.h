@@ -41,6 +41,11 @@ rocksdb::DBOptions RocksDbOptions(const RocksMemory& memory);
 rocksdb::ColumnFamilyOptions RocksColumnOptions(const RocksMemory& memory, size_t write_buffer_bytes,
                                                 size_t block_bytes = 16 << 10);
 
+/// A copy of the store as it is at some moment of the call, in the new folder `to`, which must not be there; files that
+/// are never written again are shared with it where the file system can. `flush`: what is in memory goes to files first
+/// (needed where the write-ahead log is off); false: the write-ahead log is copied instead. Writes go on meanwhile.
+absl::Status CheckpointTo(rocksdb::DB& db, const std::string& to, bool flush);
+
 /// For stores that can be made again. MarkDamaged remembers, beyond the end of the process, that reading the store in
 /// `folder` met damage; whoever opens it next deletes it first, and the mark with it.
 void MarkDamaged(rocksdb::Env* env, const std::string& folder);

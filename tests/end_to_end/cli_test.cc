@@ -150,7 +150,7 @@ TEST(CliTest, KeysOpenWhatTheirScopesSayAndEndWhenRevoked) {
   ASSERT_EQ(RunProgram({"init", "--dir", folder.path()}).exit_status, 0);
   WriteFile(folder.path(), "server.toml", "[server]\nopen_on_loopback = false\nport = 0\n");
   const std::string output =
-      RunProgram({"key", "create", "--name", "web", "--scopes", "collect", "--dir", folder.path()}).output;
+      RunProgram({"keys", "create", "--name", "web", "--scopes", "collect", "--dir", folder.path()}).output;
   const std::string secret = output.substr(output.find("bb_"), 67);
   RunningServer server(folder.path());
   auto client = server.Client();
@@ -164,9 +164,9 @@ TEST(CliTest, KeysOpenWhatTheirScopesSayAndEndWhenRevoked) {
   EXPECT_EQ(client.Call("POST", "/v1/events?history=true", event, {{"Authorization", "Bearer " + secret}})->status,
             403);
   EXPECT_EQ(client.Call("GET", "/healthz", "")->status, 200);
-  const std::string list = RunProgram({"key", "list", "--dir", folder.path()}).output;
+  const std::string list = RunProgram({"keys", "list", "--dir", folder.path()}).output;
   EXPECT_THAT(list, Not(HasSubstr(secret)));
-  ASSERT_EQ(RunProgram({"key", "revoke", list.substr(list.find("key_"), 16), "--dir", folder.path()}).exit_status, 0);
+  ASSERT_EQ(RunProgram({"keys", "revoke", list.substr(list.find("key_"), 16), "--dir", folder.path()}).exit_status, 0);
   int status = 200;
   for (int i = 0; i < 100 && status != 401; ++i) {
     usleep(50'000);

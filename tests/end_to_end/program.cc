@@ -103,6 +103,8 @@ server::HttpClient RunningServer::Client() const {
 
 bool RunningServer::alive() const { return pid_ > 0 && kill(pid_, 0) == 0; }
 
+void RunningServer::Signal(int signal) const { kill(pid_, signal); }
+
 int RunningServer::Stop(int signal) {
   if (pid_ <= 0) return 0;
   kill(pid_, signal);

@@ -42,6 +42,7 @@ class RunningServer {
   /// Sends `signal` and waits for the end; the exit status, or -signal.
   int Stop(int signal);
   bool alive() const;
+  void Signal(int signal) const;
 
  private:
   pid_t pid_ = 0;
