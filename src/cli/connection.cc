@@ -10,7 +10,6 @@
 #include "absl/synchronization/notification.h"
 #include "base/status_macros.h"
 #include "server/api.h"
-#include "server/http_client.h"
 #include "server/keys.h"
 #include "server/metrics.h"
 #include "server/structured_log.h"
@@ -84,13 +83,17 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
   if (ServerAnswers(dir)) {
     std::fprintf(stderr, "using the server that owns %s\n", dir.c_str());
     ASSIGN_OR_RETURN(server::HttpClient client, server::HttpClient::Connect("unix:" + SocketOf(dir), kCallUs));
-    return std::make_unique<RemoteConnection>(std::move(client));
+    return Over(std::move(client));
   }
   std::fprintf(stderr, "opening %s (no server owns it)\n", dir.c_str());
   server::SetLogLevel("warn");  // the command itself says what it did
   ASSIGN_OR_RETURN(auto opened, OpenExclusively(dir, app, true));
   ASSIGN_OR_RETURN(auto keys, server::Keys::Open(dir + "/keys.json"));
   return std::make_unique<LocalConnection>(std::move(opened), std::move(keys));
+}
+
+std::unique_ptr<Connection> Connection::Over(server::HttpClient client) {
+  return std::make_unique<RemoteConnection>(std::move(client));
 }
 
 absl::StatusOr<std::string> Connection::Checked(std::string_view method, std::string_view target,

@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "app/app.h"
 #include "server/http.h"
+#include "server/http_client.h"
 
 namespace bowerbird::cli {
 
@@ -16,6 +17,8 @@ class Connection {
  public:
   /// Says on standard error which of the two it is. NotFound: the folder has no app.
   static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& dir, const std::string& app);
+  /// The API at the other end of `client`.
+  static std::unique_ptr<Connection> Over(server::HttpClient client);
   virtual ~Connection() = default;
   /// An HTTP error is an answer; see Checked.
   virtual absl::StatusOr<server::HttpResponse> Call(std::string_view method, std::string_view target,
