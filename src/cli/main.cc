@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <signal.h>
 
 #include <CLI/CLI.hpp>
@@ -262,7 +263,9 @@ int main(int argc, char** argv) {
         return absl::OkStatus();
       }
       const CLI::App* const about = program.get_subcommand_no_throw(help_about);
-      if (about == nullptr) return absl::NotFoundError("no command '" + help_about + "'; `bowerbird help` lists them");
+      if (about == nullptr) {
+        return absl::NotFoundError(fmt::format("no command '{}'; `bowerbird help` lists them", help_about));
+      }
       std::printf("%s", about->help("bowerbird").c_str());
       return absl::OkStatus();
     };

@@ -8,7 +8,6 @@
 #include <filesystem>
 #include <utility>
 
-#include "base/hash.h"
 #include "base/status_macros.h"
 #include "cli/api_sink.h"
 #include "cli/demo_world.h"
@@ -149,11 +148,9 @@ class CsvSource final : public PlaygroundSource {
       if (!ingest::RowToJson(row, rows_->columns(), mapping, &object).ok()) {
         object = BareItemJson(id.text);
       } else if (!titled) {
-        std::string title = "{";
-        base::JsonWriter(&title).String("title");
-        title += ':';
-        base::JsonWriter(&title).String(id.text);
-        object.replace(0, 1, title + ",");
+        std::string quoted;
+        base::JsonWriter(&quoted).String(id.text);
+        object.replace(0, 1, fmt::format("{{\"title\":{},", quoted));
       }
       batch.push_back(std::move(object));
       ids.push_back(id.text);
