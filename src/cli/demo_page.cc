@@ -47,7 +47,8 @@ std::string Cut(std::string_view text, size_t bytes) {
 /// Lines of at most kCoverLineBytes, broken at spaces where there are some.
 std::vector<std::string> Lines(std::string_view text) {
   std::vector<std::string> lines;
-  for (std::string_view word : absl::StrSplit(text, ' ', absl::SkipEmpty())) {
+  const std::vector<std::string> words = absl::StrSplit(std::string(text), ' ', absl::SkipEmpty());
+  for (std::string_view word : words) {
     while (!word.empty() && lines.size() <= kCoverLines) {
       const std::string part = Cut(word, kCoverLineBytes);
       if (lines.empty() || lines.back().size() + 1 + part.size() > kCoverLineBytes) {
