@@ -54,7 +54,7 @@ std::vector<std::string> Lines(std::string_view text) {
       if (lines.empty() || lines.back().size() + 1 + part.size() > kCoverLineBytes) {
         lines.push_back(part);
       } else {
-        lines.back() += " " + part;
+        lines.back() += fmt::format(" {}", part);
       }
       word.remove_prefix(part.size());
     }
