@@ -31,7 +31,12 @@ struct ConfigReloadOptions {
 };
 /// Of the server that owns the folder; FailedPrecondition without one.
 absl::Status ConfigReload(const ConfigReloadOptions& options);
-absl::Status Init(const Folder& folder);
+struct InitOptions {
+  Folder folder;
+  std::string preset;  ///< empty: the starter, and a folder that has a config is left as it is
+};
+/// FailedPrecondition: a preset was asked for, and the folder has a config already.
+absl::Status Init(const InitOptions& options);
 
 struct ServeOptions {
   Folder folder;
@@ -162,5 +167,15 @@ struct DemoOptions {
   int port = 8080;
 };
 absl::Status Demo(const DemoOptions& options);
+
+struct PlaygroundOptions {
+  std::string csv, movielens;  ///< neither: a small simulated world
+  std::string map;             ///< FIELD=COLUMN,... of the csv
+  std::string dir;             ///< empty: a temporary folder
+  int port = -1;               ///< -1: 8080, or any free one
+  bool headless = false, json = false;
+};
+/// From a file to a first page: imports, trains, indexes, serves on loopback until SIGTERM or SIGINT.
+absl::Status Playground(const PlaygroundOptions& options);
 
 }  // namespace bowerbird::cli

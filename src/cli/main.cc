@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <signal.h>
 
 #include <CLI/CLI.hpp>
@@ -8,6 +9,7 @@
 
 #include "cli/commands.h"
 #include "cli/operator_commands.h"
+#include "config/config.h"
 
 namespace {
 
@@ -31,16 +33,21 @@ void BlockSignals(std::initializer_list<int> signals) {
 
 int main(int argc, char** argv) {
   CLI::App program(
-      "Bowerbird: events in, personal feeds out.\nStart with: bowerbird import movielens|csv|jsonl|parquet PATH, then "
+      "Bowerbird: events in, personal feeds out.\nStart with: bowerbird playground --csv FILE. To stay: import PATH, "
+      "then "
       "train cf, index build, serve.");
   program.require_subcommand(1);
   program.set_version_flag("--version", BOWERBIRD_VERSION);
   std::function<absl::Status()> run;
 
   Folder folder;
-  auto* init = program.add_subcommand("init", "make a folder with a starter config");
-  AddFolder(init, &folder);
-  init->callback([&] { run = [&] { return Init(folder); }; });
+  InitOptions init_options;
+  auto* init = program.add_subcommand("init", "make a folder with a config to begin with");
+  AddFolder(init, &init_options.folder);
+  init->add_option("folder", init_options.folder.dir, "the folder; the same as --dir")->excludes("--dir");
+  init->add_option("--preset", init_options.preset, "what the app shows; without it a general starter")
+      ->check(CLI::IsMember(bowerbird::config::PresetNames()));
+  init->callback([&] { run = [&] { return Init(init_options); }; });
 
   ConfigCheckOptions config_check;
   auto* config = program.add_subcommand("config", "the config")->require_subcommand(1);
@@ -254,6 +261,45 @@ int main(int argc, char** argv) {
   demo->callback([&] {
     BlockSignals({SIGTERM, SIGINT});
     run = [&] { return Demo(demo_options); };
+  });
+
+  PlaygroundOptions playground_options;
+  auto* playground = program.add_subcommand(
+      "playground", "from your own file to a first personal page, without a config; a simulated world without a file");
+  auto* csv = playground->add_option("--csv", playground_options.csv,
+                                     "a table of who did what (plain, .gz, .zst); its columns are guessed");
+  csv->check(CLI::ExistingFile);
+  playground->add_option("--movielens", playground_options.movielens, "a MovieLens folder")
+      ->check(CLI::ExistingDirectory)
+      ->excludes(csv);
+  playground->add_option("--map", playground_options.map, "FIELD=COLUMN,... where a guess is wrong")->needs(csv);
+  playground->add_option("--dir", playground_options.dir, "keep the data here; without it a temporary folder");
+  playground->add_option("--port", playground_options.port, "of the page; 8080 or any free one without it")
+      ->check(CLI::Range(0, 65535));
+  playground->add_flag("--headless", playground_options.headless, "print the page and end");
+  playground->add_flag("--json", playground_options.json,
+                       "the page, what was understood and timings as one JSON object");
+  playground->callback([&] {
+    BlockSignals();
+    run = [&] { return Playground(playground_options); };
+  });
+
+  std::string help_about;
+  auto* help = program.add_subcommand("help", "what there is, or what a command takes");
+  help->add_option("command", help_about, "");
+  help->callback([&] {
+    run = [&]() -> absl::Status {
+      if (help_about.empty()) {
+        std::printf("%s", program.help().c_str());
+        return absl::OkStatus();
+      }
+      const CLI::App* const about = program.get_subcommand_no_throw(help_about);
+      if (about == nullptr) {
+        return absl::NotFoundError(fmt::format("no command '{}'; `bowerbird help` lists them", help_about));
+      }
+      std::printf("%s", about->help("bowerbird").c_str());
+      return absl::OkStatus();
+    };
   });
 
   CLI11_PARSE(program, argc, argv);

@@ -199,6 +199,10 @@ ParseResult Parse(std::string_view text, std::string_view file);
 absl::StatusOr<std::shared_ptr<const Config>> Load(const std::string& path);
 /// The starter config that `import` writes into an empty folder: commented, under 60 lines; Parse accepts it.
 std::string StarterText();
+/// Configs to begin with, by what is shown: "shop", "articles", "pins". Commented, under 40 lines; Parse accepts them.
+std::vector<std::string> PresetNames();
+/// InvalidArgument: an unknown name.
+absl::StatusOr<std::string> PresetText(std::string_view name);
 
 /// DIR/server.toml: what belongs to the process, not to an app.
 struct ServerConfig {

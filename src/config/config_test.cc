@@ -311,6 +311,23 @@ TEST(StarterTest, IsReadAndShort) {
   EXPECT_THAT(server.problems, IsEmpty()) << Join(server.problems);
 }
 
+TEST(PresetTest, AreReadShortAndCommented) {
+  EXPECT_THAT(PresetNames(), ElementsAre("shop", "articles", "pins"));
+  for (const std::string& name : PresetNames()) {
+    const auto text = PresetText(name);
+    ASSERT_TRUE(text.ok()) << name;
+    EXPECT_LT(std::ranges::count(*text, '\n'), 40) << name;
+    EXPECT_GE(std::ranges::count(*text, '#'), 4) << name;
+    const ParseResult parsed = Parse(*text, name);
+    ASSERT_NE(parsed.config, nullptr) << name << ": " << Join(parsed.problems);
+    // What it says is more than the default: a recipe, attributes, and what people do there.
+    EXPECT_GE(parsed.config->item_attributes.size(), 3u) << name;
+    EXPECT_GT(parsed.config->event_types.size(), Read("")->event_types.size()) << name;
+  }
+  EXPECT_EQ(PresetText("bakery").status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(PresetText("bakery").status().message()), HasSubstr("shop, articles, pins"));
+}
+
 TEST(LoadTest, NamesTheFileThatIsNotThere) {
   const auto config = Load("/nowhere/bowerbird.toml");
   EXPECT_EQ(config.status().code(), absl::StatusCode::kNotFound);
