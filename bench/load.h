@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -27,7 +28,8 @@ struct LoadReport {
 /// `connections` threads, each sending the next request when the last was answered, for `seconds`. `body_of(connection,
 /// i)` makes the body of the connection's i-th request; a status other than 200 is an error.
 inline LoadReport RunLoad(uint16_t port, const std::string& target, uint32_t connections, double seconds,
-                          const std::function<std::string(uint32_t, uint64_t)>& body_of) {
+                          const std::function<std::string(uint32_t, uint64_t)>& body_of,
+                          const std::vector<std::pair<std::string, std::string>>& headers = {}) {
   std::vector<LoadReport> reports(connections);
   std::vector<std::thread> threads;
   const int64_t start_us = base::MonotonicUs();
@@ -43,7 +45,7 @@ inline LoadReport RunLoad(uint16_t port, const std::string& target, uint32_t con
       for (uint64_t i = 0; base::MonotonicUs() < end_us; ++i) {
         const std::string body = body_of(c, i);
         const int64_t sent_us = base::MonotonicUs();
-        const auto answer = client->Call("POST", target, body);
+        const auto answer = client->Call("POST", target, body, headers);
         report.latencies_us.push_back(base::MonotonicUs() - sent_us);
         ++report.requests;
         if (!answer.ok() || answer->status != 200) ++report.errors;

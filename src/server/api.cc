@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/json_writer.h"
 #include "server/api_routes.h"
+#include "server/body.h"
 #include "server/embedded.h"
 #include "server/structured_log.h"
 
@@ -78,6 +79,10 @@ void Api::Handle(const std::shared_ptr<HttpRequest>& request, const Responder& r
   }
   if (!Authorize(*request, route->scope, &problem)) {
     finish(std::move(problem));
+    return;
+  }
+  if (auto refusal = DecodeBody(app_->config()->collect.body_bytes_max, request.get())) {
+    finish(*std::move(refusal));
     return;
   }
   route->handler(request, finish);

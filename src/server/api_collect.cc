@@ -5,9 +5,12 @@
 #include "catalog/problem.h"
 #include "collect/collector.h"
 #include "server/api_routes.h"
+#include "server/body.h"
 
 namespace bowerbird::server {
 namespace {
+
+constexpr char kProtobufType[] = "application/x-protobuf";
 
 /// "?history=true": the events happened in the past and are not late. An import's privilege.
 bool IsHistory(const HttpRequest& request) {
@@ -30,16 +33,26 @@ void AddCollectRoutes(app::App* app, Metrics* metrics, Api* api) {
                      if (!api->Authorize(*request, "admin", &problem)) return respond(std::move(problem));
                      source = collect::Collector::Source::kHistory;
                    }
-                   app->collector().Collect(
-                       request->body, source,
-                       [accepted, rejected, respond](absl::StatusOr<collect::CollectResult> result) {
-                         if (!result.ok()) return respond(ProblemResponse(result.status()));
-                         accepted->Increment(result->accepted);
-                         rejected->Increment(result->rejected);
-                         HttpResponse response;
-                         collect::AppendJson(*result, &response.body);
-                         respond(std::move(response));
-                       });
+                   const bool protobuf_answer = AcceptsProtobuf(*request);
+                   const auto done = [accepted, rejected, respond,
+                                      protobuf_answer](absl::StatusOr<collect::CollectResult> result) {
+                     if (!result.ok()) return respond(ProblemResponse(result.status()));
+                     accepted->Increment(result->accepted);
+                     rejected->Increment(result->rejected);
+                     HttpResponse response;
+                     if (protobuf_answer) {
+                       response.content_type = kProtobufType;
+                       collect::AppendProtobuf(*result, &response.body);
+                     } else {
+                       collect::AppendJson(*result, &response.body);
+                     }
+                     respond(std::move(response));
+                   };
+                   if (HasProtobufBody(*request)) {
+                     app->collector().CollectProtobuf(request->body, source, done);
+                   } else {
+                     app->collector().Collect(request->body, source, done);
+                   }
                  }});
 }
 
