@@ -259,7 +259,12 @@ void App::MaintenanceLoop() {
   }
 }
 
-absl::Status App::Health() const { return state_->Health(); }
+absl::Status App::Health() const {
+  if (catalog_->damaged()) {
+    return absl::DataLossError("catalog store: damaged; the next start makes it again from the log");
+  }
+  return state_->Health();
+}
 
 std::vector<Gauge> App::Gauges() const {
   const state::State::Counters state = state_->counters();

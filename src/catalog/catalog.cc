@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
@@ -24,14 +25,20 @@ std::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice
 constexpr char kReading[] = "read the catalog store";
 constexpr char kWriting[] = "write the catalog store";
 
-absl::StatusOr<std::unique_ptr<store::RocksStore>> OpenStore(const std::string& dir, uint64_t block_cache_bytes) {
+rocksdb::Env* DiskOf(const Catalog::Options& options) {
+  return options.env != nullptr ? options.env : rocksdb::Env::Default();
+}
+
+absl::StatusOr<std::unique_ptr<store::RocksStore>> OpenStore(const std::string& dir, const Catalog::Options& options) {
   constexpr size_t kWriteBufferBytes = 32u << 20;
-  const store::RocksMemory memory = store::MakeRocksMemory(block_cache_bytes, 2 * kWriteBufferBytes);
+  const store::RocksMemory memory = store::MakeRocksMemory(options.block_cache_bytes, 2 * kWriteBufferBytes);
   rocksdb::ColumnFamilyOptions column = store::RocksColumnOptions(memory, kWriteBufferBytes);
   // Unknown items are asked for as often as known ones.
   auto* table = column.table_factory->GetOptions<rocksdb::BlockBasedTableOptions>();
   table->filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
-  return store::RocksStore::Open(dir, store::RocksDbOptions(memory), {{rocksdb::kDefaultColumnFamilyName, column}});
+  rocksdb::DBOptions db = store::RocksDbOptions(memory);
+  db.env = DiskOf(options);
+  return store::RocksStore::Open(dir, db, {{rocksdb::kDefaultColumnFamilyName, column}});
 }
 
 /// The log recovers what a crash loses.
@@ -54,13 +61,21 @@ absl::Status Collision(std::string_view kind, std::string_view id) {
 }  // namespace
 
 struct Catalog::Impl {
-  Impl(std::shared_ptr<const config::Config> config, const KeyHasher& hasher, const Options& options,
+  Impl(std::string dir, std::shared_ptr<const config::Config> config, const KeyHasher& hasher, const Options& options,
        std::unique_ptr<store::RocksStore> opened)
-      : config(std::move(config)),
+      : dir(std::move(dir)),
+        config(std::move(config)),
         hasher(hasher),
         store(std::move(opened)),
         db(&store->db()),
         stamps(options.stamp_cache_bytes, [this](ItemKey key) { return LoadStamp(key); }) {}
+
+  /// What a read came to. Damage is remembered, so that the next Open makes the store anew.
+  absl::Status Reading(const rocksdb::Status& status) const {
+    absl::Status read = store::FromRocks(status, kReading);
+    if (absl::IsDataLoss(read) && !damaged.exchange(true)) store::MarkDamaged(db->GetEnv(), dir);
+    return read;
+  }
 
   /// NotFound without a message.
   template <typename Message>
@@ -68,7 +83,7 @@ struct Catalog::Impl {
     rocksdb::PinnableSlice value;
     const rocksdb::Status status = db->Get(options, db->DefaultColumnFamily(), store_key, &value);
     if (status.IsNotFound()) return absl::NotFoundError("");
-    RETURN_IF_ERROR(store::FromRocks(status, kReading));
+    RETURN_IF_ERROR(Reading(status));
     if (!message->ParseFromArray(value.data(), static_cast<int>(value.size()))) {
       return absl::DataLossError(
           fmt::format("catalog store: record {:016x} is not readable", NumberOfStoreKey(store_key)));
@@ -82,7 +97,7 @@ struct Catalog::Impl {
     rocksdb::PinnableSlice value;
     const rocksdb::Status status = db->Get(rocksdb::ReadOptions(), db->DefaultColumnFamily(), store_key, &value);
     if (status.IsNotFound()) return false;
-    RETURN_IF_ERROR(store::FromRocks(status, kReading));
+    RETURN_IF_ERROR(Reading(status));
     return true;
   }
 
@@ -114,7 +129,7 @@ struct Catalog::Impl {
     if (status.IsNotFound()) {
       RETURN_IF_ERROR(store::FromRocks(db->Put(WithoutWal(), kMetaKey, EncodeMeta({})), kWriting));
     } else {
-      RETURN_IF_ERROR(store::FromRocks(status, kReading));
+      RETURN_IF_ERROR(Reading(status));
       ASSIGN_OR_RETURN(const Meta meta, DecodeMeta(value));
       applied = meta.applied_offset;
       items = meta.items;
@@ -130,13 +145,15 @@ struct Catalog::Impl {
       if (!offset) return absl::DataLossError("catalog store: an offset of the users topic is not readable");
       user_offsets[static_cast<uint32_t>(NumberOfStoreKey(View(it->key())))] = *offset;
     }
-    return store::FromRocks(it->status(), kReading);
+    return Reading(it->status());
   }
 
+  const std::string dir;
   const std::shared_ptr<const config::Config> config;
   const KeyHasher hasher;
   const std::unique_ptr<store::RocksStore> store;
   rocksdb::DB* const db;
+  mutable std::atomic<bool> damaged{false};
   std::atomic<uint64_t> applied{0};
   std::atomic<uint64_t> items{0};
   std::atomic<uint64_t> stamp_failures{0};
@@ -152,9 +169,21 @@ Catalog::~Catalog() = default;
 absl::StatusOr<std::unique_ptr<Catalog>> Catalog::Open(const std::string& dir,
                                                        std::shared_ptr<const config::Config> config,
                                                        const KeyHasher& hasher, const Options& options) {
-  ASSIGN_OR_RETURN(std::unique_ptr<store::RocksStore> opened, OpenStore(dir, options.block_cache_bytes));
-  auto impl = std::make_unique<Impl>(std::move(config), hasher, options, std::move(opened));
-  RETURN_IF_ERROR(impl->Load());
+  std::unique_ptr<Impl> impl;
+  const auto open = [&]() -> absl::Status {
+    ASSIGN_OR_RETURN(std::unique_ptr<store::RocksStore> opened, OpenStore(dir, options));
+    impl = std::make_unique<Impl>(dir, config, hasher, options, std::move(opened));
+    return impl->Load();
+  };
+  rocksdb::Env* const disk = DiskOf(options);
+  if (store::IsMarkedDamaged(disk, dir)) RETURN_IF_ERROR(store::DeleteStore(disk, dir));
+  absl::Status status = open();
+  if (absl::IsDataLoss(status) || absl::IsNotFound(status)) {  // NotFound: a file of it is missing
+    impl = nullptr;
+    RETURN_IF_ERROR(store::DeleteStore(disk, dir));
+    status = open();
+  }
+  RETURN_IF_ERROR(status);
   return std::unique_ptr<Catalog>(new Catalog(std::move(impl)));
 }
 
@@ -196,6 +225,8 @@ absl::Status Catalog::Apply(uint64_t offset, const v1::CatalogRecord& record) {
 
 uint64_t Catalog::applied_offset() const { return impl_->applied; }
 
+bool Catalog::damaged() const { return impl_->damaged; }
+
 uint64_t Catalog::stamp_failures() const { return impl_->stamp_failures; }
 
 uint64_t Catalog::size() const { return impl_->items; }
@@ -222,7 +253,7 @@ absl::Status Catalog::Scan(const std::function<bool(ItemKey, const v1::Item&)>& 
   options.snapshot = snapshot.snapshot();
   options.fill_cache = false;
   std::string value;
-  RETURN_IF_ERROR(store::FromRocks(impl_->db->Get(options, kMetaKey, &value), kReading));
+  RETURN_IF_ERROR(impl_->Reading(impl_->db->Get(options, kMetaKey, &value)));
   ASSIGN_OR_RETURN(const Meta meta, DecodeMeta(value));
   *offset = meta.applied_offset;
   const std::unique_ptr<rocksdb::Iterator> it(impl_->db->NewIterator(options));
@@ -232,7 +263,7 @@ absl::Status Catalog::Scan(const std::function<bool(ItemKey, const v1::Item&)>& 
     if (!item.ParseFromArray(it->value().data(), static_cast<int>(it->value().size()))) return DamagedItem(key);
     if (!visit(key, item)) break;
   }
-  return store::FromRocks(it->status(), kReading);
+  return impl_->Reading(it->status());
 }
 
 std::shared_ptr<const Feed> Catalog::FindFeed(std::string_view token) const { return impl_->feeds.Find(token); }
@@ -259,13 +290,13 @@ absl::Status Catalog::ScanMissingFromFeed(const Feed& feed,
       continue;
     }
     // An iterator that failed looks like one at its end; nothing is withdrawn on its word.
-    RETURN_IF_ERROR(store::FromRocks(named->status(), kReading));
+    RETURN_IF_ERROR(impl_->Reading(named->status()));
     if (!item.ParseFromArray(items->value().data(), static_cast<int>(items->value().size()))) {
       return DamagedItem(ItemKey(key));
     }
     if (!item.withdrawn() && !visit(ItemKey(key), item)) break;
   }
-  return store::FromRocks(items->status(), kReading);
+  return impl_->Reading(items->status());
 }
 
 absl::Status Catalog::ApplyUser(uint32_t partition, uint64_t offset, const v1::UserRecord& record) {

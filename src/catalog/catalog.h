@@ -15,6 +15,10 @@
 #include "catalog/keys.h"
 #include "config/config.h"
 
+namespace rocksdb {
+class Env;
+}
+
 namespace bowerbird::catalog {
 
 /// The items as of the last applied record of the `catalog` topic: a view that can be thrown away and made again by
@@ -26,12 +30,14 @@ namespace bowerbird::catalog {
 ///          followed by applying the log from applied_offset() on. Bytes: docs/formats/catalog-store.md.
 /// Threads  Apply and ApplyUser from one thread at a time, in offset order; everything else from any thread at once.
 /// Bounds   memory: the store's caches as configured, plus a cache of stamps of at most `stamp_cache_bytes`.
-/// Errors   Unavailable: the store cannot read or write; DataLoss: a stored value does not pass its check.
+/// Errors   Unavailable: the store cannot read or write; DataLoss: a stored value does not pass its check. What is
+/// damaged is thrown away by the Open that meets it, or by the next one, and comes from the log again.
 class Catalog {
  public:
   struct Options {
     uint64_t stamp_cache_bytes = 128u << 20;
     uint64_t block_cache_bytes = 64u << 20;
+    rocksdb::Env* env = nullptr;  ///< the disk; null: the machine's
   };
   static absl::StatusOr<std::unique_ptr<Catalog>> Open(const std::string& dir,
                                                        std::shared_ptr<const config::Config> config,
@@ -51,6 +57,8 @@ class Catalog {
   /// counted in stamp_failures(). Cheap: the hot path of intake (catalog_bench).
   std::shared_ptr<const ItemStamp> Stamp(ItemKey key) const;
   uint64_t stamp_failures() const;
+  /// Whether a read has met damage since Open.
+  bool damaged() const;
   uint64_t size() const;
   /// Calls `visit` for every item in key order with a consistent view; `offset` receives applied_offset() of that view.
   /// A false return stops.

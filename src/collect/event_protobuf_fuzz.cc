@@ -57,8 +57,7 @@ bool Same(const v1::Event& a, const v1::Event& b) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // The yardstick complains on standard error about every text that is not UTF-8.
-  static const auto* const kNoLog = google::protobuf::SetLogHandler(nullptr);
-  (void)kNoLog;
+  [[maybe_unused]] static const bool kQuiet = (google::protobuf::SetLogHandler(nullptr), true);
   static const std::shared_ptr<const config::Config> config = MakeConfig();
   static collect::EventProtobufReader reader(config);
   static const collect::EventRules rules(config);

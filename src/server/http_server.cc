@@ -202,6 +202,14 @@ asio::awaitable<bool> Server::Write(Stream& stream, const HttpResponse& response
   co_return !error;
 }
 
+/// Whether it is clear where the body ends. With an encoding that is not understood the parser takes it for empty, and
+/// what follows for the next request: one that somebody between us and the client has not seen.
+bool HasClearLength(const http::request_header<>& head) {
+  const auto encoding = head.find(http::field::transfer_encoding);
+  return encoding == head.end() || (head.version() == 11 && beast::iequals(encoding->value(), "chunked") &&
+                                    head.count(http::field::transfer_encoding) == 1);
+}
+
 /// What to answer when a request could not be read; status 0: nothing, the connection just ends.
 HttpResponse Server::ProblemOf(const boost::system::error_code& error) const {
   if (error == http::error::body_limit) {
@@ -259,6 +267,12 @@ asio::awaitable<void> Server::Session(Loop& loop, typename Protocol::socket sock
     stream.expires_after(std::chrono::microseconds(options_.receive_us_max));
     auto [error, header_bytes] = co_await http::async_read_header(stream, buffer, parser, kNoThrow);
     (void)header_bytes;
+    if (!error && !HasClearLength(parser.get())) {
+      const HttpResponse problem =
+          ProblemResponse(400, "malformed_http", "found a Transfer-Encoding other than chunked in HTTP/1.1");
+      if (co_await Write(stream, problem, false, false)) co_await Discard(stream);
+      break;
+    }
     if (!error && beast::iequals(parser.get()[http::field::expect], "100-continue")) {
       static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
       const auto [write_error, written] = co_await asio::async_write(stream, asio::buffer(kContinue), kNoThrow);

@@ -102,6 +102,7 @@ class Generator {
       if (done.insert(std::string(message->name())).second) Message(&json, message);
     }
     json.EndObject();
+    ProblemResponse(&json);
     json.Key("securitySchemes").BeginObject().Key("key").BeginObject();
     json.Key("type").String("http").Key("scheme").String("bearer").EndObject().EndObject().EndObject();
     json.EndObject();
@@ -215,11 +216,20 @@ class Generator {
         .EndObject();
   }
 
-  static void ProblemAnswer(JsonWriter* json) {
-    json->Key("default").BeginObject().Key("description").String("What went wrong, and what would be accepted.");
+  /// Every status that the server may answer instead, each a problem document.
+  static void ProblemAnswers(JsonWriter* json, bool needs_key) {
+    for (const char* status : {"400", "401", "403", "404", "409", "413", "415", "429", "431", "503", "504"}) {
+      const std::string_view text = status;
+      if (!needs_key && (text == "401" || text == "403")) continue;
+      json->Key(text).BeginObject().Key("$ref").String("#/components/responses/Problem").EndObject();
+    }
+  }
+  static void ProblemResponse(JsonWriter* json) {
+    json->Key("responses").BeginObject().Key("Problem").BeginObject();
+    json->Key("description").String("What went wrong, and what would be accepted.");
     json->Key("content").BeginObject().Key("application/problem+json").BeginObject().Key("schema").BeginObject();
     json->Key("$ref").String("#/components/schemas/Problem");
-    json->EndObject().EndObject().EndObject().EndObject();
+    json->EndObject().EndObject().EndObject().EndObject().EndObject();
   }
 
   static void DocumentOperation(JsonWriter* json, const Document& document) {
@@ -228,7 +238,7 @@ class Generator {
     json->Key("responses").BeginObject().Key("200").BeginObject().Key("description").String("Done.").Key("content");
     json->BeginObject().Key(document.content_type).BeginObject().Key("schema").BeginObject().Key("type");
     json->String(document.type).EndObject().EndObject().EndObject().EndObject();
-    ProblemAnswer(json);
+    ProblemAnswers(json, false);
     json->EndObject().EndObject().EndObject();
   }
 
@@ -287,7 +297,7 @@ class Generator {
     json->EndObject().EndObject();
     if (rule.protobuf()) ProtobufContent(json, method->output_type());
     json->EndObject().EndObject();
-    ProblemAnswer(json);
+    ProblemAnswers(json, !rule.scope().empty());
     json->EndObject();
     if (!rule.scope().empty()) {
       json->Key("security")

@@ -51,6 +51,7 @@ absl::StatusOr<bool> FoldGroup::FoldBatch(Member* member, Offset end) {
   const absl::Status folded = partition->Fold(
       batch_, [&] { hooks_.advanced(partition->index()); }, &dead_letters);
   if (!dead_letters.empty()) hooks_.dead_letters(partition->index(), std::move(dead_letters));
+  if (absl::IsDataLoss(folded)) hooks_.store_damaged();
   RETURN_IF_ERROR(folded);
   RETURN_IF_ERROR(hooks_.batch_done(partition));
   return true;
@@ -110,7 +111,7 @@ std::vector<Offset> FoldGroup::SeenEnds() const {
 absl::Status FoldGroup::Write() {
   const std::lock_guard lock(write_mutex_);
   if (taken_batch_ != nullptr) RETURN_IF_ERROR(WriteTaken());
-  auto batch = std::make_unique<StateStore::Batch>(store_);
+  auto batch = store_->NewBatch();
   std::vector<ItemEvent> item_events;
   for (const Member& member : members_) {
     if (member.partition->TakeUnwritten(batch.get(), &item_events)) taken_.push_back(member.partition);
@@ -125,6 +126,7 @@ absl::Status FoldGroup::WriteTaken() {
   absl::Status status = store_->Write(taken_batch_.get());
   if (!status.ok() && store_->Resume().ok()) status = store_->Write(taken_batch_.get());
   SetHealth(members_.size(), status);
+  if (absl::IsDataLoss(status)) hooks_.store_damaged();
   RETURN_IF_ERROR(status);
   ++writes_;
   batch_bytes_ += taken_batch_->bytes();

@@ -29,6 +29,7 @@ class FoldGroup {
     /// A batch of it is folded. An error makes the partition wait, as a failing log does.
     std::function<absl::Status(Partition*)> batch_done;
     std::function<void(uint32_t, std::vector<DeadLetter>)> dead_letters;
+    std::function<void()> store_damaged;  ///< a read or write of the store answered DataLoss
   };
   /// `limits` (one a partition of the topic, or empty): where to stop.
   FoldGroup(std::vector<Partition*> partitions, const log::EventLog* log, StateStore* store,

@@ -61,36 +61,49 @@ absl::StatusOr<bool> LogReachesBack(const log::EventLog& log) {
   return true;
 }
 
-absl::StatusOr<std::unique_ptr<StateStore>> OpenStateStore(const std::string& dir, const FoldPolicy& policy,
-                                                           uint64_t memory_bytes, const log::EventLog& log) {
+absl::StatusOr<std::unique_ptr<StateStore>> OpenStateStore(const StateStores& stores, const std::string& dir,
+                                                           const FoldPolicy& policy, uint64_t memory_bytes,
+                                                           const log::EventLog& log) {
   const uint32_t partitions = log.PartitionCount(Topic::kEvents);
   const StateStore::Options options{policy.user_layout(), policy.item_layout(), memory_bytes};
-  ASSIGN_OR_RETURN(auto store, StateStore::Open(dir, options));
-  ASSIGN_OR_RETURN(const bool is_new, IsNew(*store));
   const std::vector<FormatLine> lines = FormatLines(policy, partitions);
-  absl::Status fit;  // of what every merge and read relies on
-  if (!is_new) fit = CheckLine(*store, lines[0]);
-  if (fit.ok()) fit = CheckLog(*store, log);
-  const absl::Status meaning = is_new ? absl::OkStatus() : CheckLine(*store, lines[1]);
-  for (const absl::Status& status : {fit, meaning}) {
-    if (!status.ok() && !absl::IsFailedPrecondition(status)) return status;
-  }
-  if (!fit.ok() || !meaning.ok()) {
+  std::unique_ptr<StateStore> store;
+  absl::Status fit;      // of what every merge and read relies on
+  absl::Status meaning;  // of what was counted
+  const auto examine = [&]() -> absl::Status {
+    if (stores.MarkedDamaged(dir)) return absl::DataLossError(fmt::format("state: {} was found damaged", dir));
+    auto opened = stores.Open(dir, options);
+    if (absl::IsNotFound(opened.status())) return absl::DataLossError(opened.status().message());  // a missing file
+    ASSIGN_OR_RETURN(store, std::move(opened));
+    ASSIGN_OR_RETURN(const bool is_new, IsNew(*store));
+    if (!is_new) fit = CheckLine(*store, lines[0]);
+    if (fit.ok()) fit = CheckLog(*store, log);
+    meaning = is_new ? absl::OkStatus() : CheckLine(*store, lines[1]);
+    for (const absl::Status& status : {fit, meaning}) {
+      if (!status.ok() && !absl::IsFailedPrecondition(status)) return status;
+    }
+    return absl::OkStatus();
+  };
+  const absl::Status examined = examine();
+  if (!examined.ok() && !absl::IsDataLoss(examined)) return examined;
+  if (!examined.ok() || !fit.ok() || !meaning.ok()) {
     ASSIGN_OR_RETURN(const bool can_fold_again, LogReachesBack(log));
+    const absl::Status& unusable = examined.ok() ? fit : examined;
     if (can_fold_again) {
       store = nullptr;
-      RETURN_IF_ERROR(StateStore::Destroy(dir));
-      ASSIGN_OR_RETURN(store, StateStore::Open(dir, options));
-    } else if (!fit.ok()) {
-      return absl::FailedPreconditionError(fmt::format(
-          "{}; it cannot be made again, because the log no longer has the first events: go back to the former config",
-          std::string(fit.message())));
+      RETURN_IF_ERROR(stores.Destroy(dir));
+      ASSIGN_OR_RETURN(store, stores.Open(dir, options));
+    } else if (!unusable.ok()) {
+      return absl::Status(unusable.code(),
+                          fmt::format("{}; it cannot be made again, because the log no longer has the first events: {}",
+                                      std::string(unusable.message()),
+                                      examined.ok() ? "go back to the former config" : "restore a backup"));
     }
     // Else what is folded stays as it was, and the new meaning counts from here on.
   }
-  StateStore::Batch batch(store.get());
-  for (const FormatLine& line : lines) batch.PutFormat(line.key, line.text);
-  RETURN_IF_ERROR(store->Write(&batch));
+  const std::unique_ptr<StateStore::Batch> batch = store->NewBatch();
+  for (const FormatLine& line : lines) batch->PutFormat(line.key, line.text);
+  RETURN_IF_ERROR(store->Write(batch.get()));
   RETURN_IF_ERROR(store->EnableCompaction());
   return store;
 }

@@ -12,10 +12,11 @@
 namespace bowerbird::state {
 
 /// Opens the store in `dir` for folding `log` under `policy`, throwing away what was made under another policy or from
-/// another log. FailedPrecondition: thrown away it could not be made again, because the log no longer reaches back to
-/// its start.
-absl::StatusOr<std::unique_ptr<StateStore>> OpenStateStore(const std::string& dir, const FoldPolicy& policy,
-                                                           uint64_t memory_bytes, const log::EventLog& log);
+/// another log, and what is damaged. FailedPrecondition, DataLoss: thrown away it could not be made again, because the
+/// log no longer reaches back to its start.
+absl::StatusOr<std::unique_ptr<StateStore>> OpenStateStore(const StateStores& stores, const std::string& dir,
+                                                           const FoldPolicy& policy, uint64_t memory_bytes,
+                                                           const log::EventLog& log);
 
 /// Whether the state in `store` is what folding under `policy` gives; if not, FailedPrecondition with what differs.
 absl::Status CheckFormat(const StateStore& store, const FoldPolicy& policy, uint32_t partitions);

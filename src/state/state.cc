@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <limits>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -88,10 +89,10 @@ class StateImpl final : public State {
         log_(log),
         clock_(clock),
         options_(std::move(options)),
+        stores_(options_.stores != nullptr ? *options_.stores : RocksStateStores()),
         policy_(*config_),
         partition_count_(log->PartitionCount(Topic::kEvents)),
-        budget_(config_->state.cache_bytes / 2),
-        builder_(*config_, policy_.item_layout(), partition_count_) {}
+        budget_(config_->state.cache_bytes / 2) {}
   ~StateImpl() override { Stop(); }
 
   absl::Status Init(const std::string& dir);
@@ -112,6 +113,7 @@ class StateImpl final : public State {
   absl::Status Health() const override;
 
  private:
+  absl::Status OpenAndRead(std::vector<Offset>* offsets);  // with table_mutex_ held
   void FoldLoop(FoldGroup* group);
   void PublishLoop();
   void EvictIfExceeded() const;
@@ -136,6 +138,8 @@ class StateImpl final : public State {
   log::EventLog* const log_;
   const base::Clock* const clock_;
   const Options options_;
+  const StateStores& stores_;
+  std::string dir_;
   const FoldPolicy policy_;
   const uint32_t partition_count_;
 
@@ -148,8 +152,8 @@ class StateImpl final : public State {
   std::vector<std::unique_ptr<FoldGroup>> groups_;
   const std::shared_ptr<AppendHealth> append_health_ = std::make_shared<AppendHealth>();
 
-  std::mutex table_mutex_;  ///< of what follows
-  ItemTableBuilder builder_;
+  std::mutex table_mutex_;                   ///< of what follows
+  std::optional<ItemTableBuilder> builder_;  ///< set by Init
   uint64_t last_version_ = 0;
 
   base::Published<ItemTable> table_;
@@ -166,18 +170,23 @@ absl::Status StateImpl::Init(const std::string& dir) {
     return absl::InvalidArgumentError(fmt::format("state: found {} end offsets; expected {}, one a partition",
                                                   options_.end_offsets.size(), partition_count_));
   }
-  ASSIGN_OR_RETURN(store_, OpenStateStore(dir, policy_, config_->state.cache_bytes / 2, *log_));
-  ASSIGN_OR_RETURN(const std::vector<Offset> offsets, store_->LoadOffsets(partition_count_));
+  dir_ = dir;
+  std::vector<Offset> offsets;
   {
     const std::lock_guard lock(table_mutex_);
-    RETURN_IF_ERROR(
-        store_->ScanItems([&](catalog::ItemKey item, const ItemRecord& record) { builder_.Load(item, record); }));
-    builder_.SetOffsets(offsets);
+    absl::Status read = OpenAndRead(&offsets);
+    if (absl::IsDataLoss(read) && !stores_.MarkedDamaged(dir_)) {
+      // What is damaged is made anew, once.
+      store_ = nullptr;
+      stores_.MarkDamaged(dir_);
+      read = OpenAndRead(&offsets);
+    }
+    RETURN_IF_ERROR(read);
     if (log_->PartitionCount(Topic::kItemTables) > 0) {
       ASSIGN_OR_RETURN(last_version_, LastTableVersion(*log_));
     }
     // A replay of the past makes tables of past times: the first one must not forbid them.
-    table_.Set(builder_.Build(options_.publish ? clock_->NowUs() : 0, 0));
+    table_.Set(builder_->Build(options_.publish ? clock_->NowUs() : 0, 0));
   }
   for (uint32_t index = 0; index < partition_count_; ++index) {
     partitions_.push_back(std::make_unique<Partition>(index, partition_count_, offsets[index], &policy_, store_.get(),
@@ -204,12 +213,23 @@ absl::Status StateImpl::Init(const std::string& dir) {
       EvictIfExceeded();
       return absl::OkStatus();
     };
+    hooks.store_damaged = [this] { stores_.MarkDamaged(dir_); };
     hooks.dead_letters = [this](uint32_t partition, std::vector<DeadLetter> letters) {
       AppendDeadLetters(partition, std::move(letters));
     };
     groups_.push_back(std::make_unique<FoldGroup>(std::move(members), log_, store_.get(), policy_.item_layout(),
                                                   options_.end_offsets, std::move(hooks)));
   }
+  return absl::OkStatus();
+}
+
+absl::Status StateImpl::OpenAndRead(std::vector<Offset>* offsets) {
+  ASSIGN_OR_RETURN(store_, OpenStateStore(stores_, dir_, policy_, config_->state.cache_bytes / 2, *log_));
+  ASSIGN_OR_RETURN(*offsets, store_->LoadOffsets(partition_count_));
+  builder_.emplace(*config_, policy_.item_layout(), partition_count_);
+  RETURN_IF_ERROR(
+      store_->ScanItems([&](catalog::ItemKey item, const ItemRecord& record) { builder_->Load(item, record); }));
+  builder_->SetOffsets(*offsets);
   return absl::OkStatus();
 }
 
@@ -295,6 +315,7 @@ absl::Status StateImpl::CatchUp() {
 
 absl::StatusOr<std::shared_ptr<const UserState>> StateImpl::Get(catalog::UserKey key, std::string_view id) const {
   auto state = partitions_[catalog::PartitionOf(key, partition_count_)]->Get(key, id);
+  if (absl::IsDataLoss(state.status())) stores_.MarkDamaged(dir_);
   EvictIfExceeded();
   return state;
 }
@@ -312,14 +333,14 @@ void StateImpl::Absorb(Partition* partition) {
   // Under one lock: a table made between the two steps would claim events that it does not have.
   std::vector<ItemEvent> events;
   const Offset folded = partition->TakeItemEvents(&events);
-  builder_.Absorb(partition->index(), folded, &events);
+  builder_->Absorb(partition->index(), folded, &events);
 }
 
 std::shared_ptr<const ItemTable> StateImpl::PublishItemTable(int64_t time_us, uint64_t version) {
   const std::lock_guard lock(table_mutex_);
   for (const auto& partition : partitions_) Absorb(partition.get());
   last_version_ = version == 0 ? last_version_ + 1 : std::max(version, last_version_);
-  std::shared_ptr<const ItemTable> table = builder_.Build(time_us, version == 0 ? last_version_ : version);
+  std::shared_ptr<const ItemTable> table = builder_->Build(time_us, version == 0 ? last_version_ : version);
   if (options_.publish) AppendTableVersion(*table);
   table_.Set(table);
   return table;

@@ -16,6 +16,8 @@
 
 namespace bowerbird::state {
 
+class StateStores;
+
 /// The consumer of the events topic and its views. Folds each partition in offset order into per-user state and
 /// per-item counters, drops duplicates, and commits state and offsets in one write, so that a crash repeats nothing and
 /// skips nothing.
@@ -36,11 +38,14 @@ class State {
     /// undecodable records to dead_letters. False: tables are made by PublishItemTable only, and nothing is appended to
     /// the log.
     bool publish = true;
+    /// Where the store is; null: the disk. Outlives the State.
+    const StateStores* stores = nullptr;
   };
-  /// State that was made under another config of events (weights, polarities, bounds of records) or from another log is
-  /// thrown away, and made again by the fold. Where the log no longer reaches back to its start, new weights and
-  /// polarities count from here on, and the rest is FailedPrecondition. Unavailable: another process has the folder;
-  /// DataLoss: damaged (delete the folder to have it made again).
+  /// State that was made under another config of events (weights, polarities, bounds of records) or from another log,
+  /// and state that is damaged, is thrown away and made again by the fold. Where the log no longer reaches back to its
+  /// start, new weights and polarities count from here on, and the rest is FailedPrecondition or DataLoss. Damage that
+  /// is met after Open shows in Health(), and the next Open makes the state anew. Unavailable: another process has the
+  /// folder.
   static absl::StatusOr<std::unique_ptr<State>> Open(const std::string& dir,
                                                      std::shared_ptr<const config::Config> config, log::EventLog* log,
                                                      const base::Clock* clock, const Options& options);
@@ -96,6 +101,6 @@ struct VerifyReport {
 /// there. FailedPrecondition: it was made under another config, or the log no longer reaches back to its start.
 absl::StatusOr<VerifyReport> VerifyByReplay(const std::string& dir, const std::string& scratch_dir,
                                             std::shared_ptr<const config::Config> config, log::EventLog* log,
-                                            const base::Clock* clock);
+                                            const base::Clock* clock, const StateStores* stores = nullptr);
 
 }  // namespace bowerbird::state

@@ -1,8 +1,5 @@
 #pragma once
 
-#include <rocksdb/write_batch.h>
-
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -13,17 +10,19 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "catalog/keys.h"
 #include "log/event_log.h"
 #include "state/item_record.h"
 #include "state/user_op.h"
 #include "state/user_record.h"
-#include "store/rocks.h"
 
 namespace bowerbird::state {
 
-/// The RocksDB of state: column families `users`, `items`, `signals`, `offsets`; docs/formats/state.md has the bytes.
-/// No WAL: what was written is lost with the process until a flush, which takes all columns at once, so that what is
-/// found again is state and offsets of one moment.
+/// What the fold keeps: columns `users`, `items`, `signals`, `offsets`; docs/formats/state.md has keys and values.
+/// tests/contract holds the suite that every implementation passes.
+///
+/// What was written is lost with the process until a flush, which takes all columns at once, so that what is found
+/// again is state and offsets of one moment. A store may flush by itself at any time, after whole batches.
 ///
 /// Threads  any thread.
 /// Errors   DataLoss: damaged; Unavailable: the disk is full or fails, or another process has the folder.
@@ -34,71 +33,95 @@ class StateStore {
     ItemLayout item_layout;
     uint64_t memory_bytes = 128u << 20;  ///< blocks cached and writes not yet flushed, half each
   };
-  static absl::StatusOr<std::unique_ptr<StateStore>> Open(const std::string& dir, const Options& options);
-  /// Deletes the store; the folder may stay, empty.
-  static absl::Status Destroy(const std::string& dir);
-  ~StateStore();
+  virtual ~StateStore() = default;
 
-  /// What is written together.
+  /// What is written together. Made by the store that it is written to.
   class Batch {
    public:
-    explicit Batch(const StateStore* store) : store_(store) {}
-    void MergeUser(catalog::UserKey user, std::string_view ops);
-    void PutLifelongBlock(catalog::UserKey user, const SpilledBlock& block);
-    void MergeItem(catalog::ItemKey item, const ItemRecord& added);
-    void PutOffset(uint32_t partition, log::Offset folded);
-    void PutFormat(std::string_view key, std::string_view text);
-    uint64_t bytes() const { return batch_.GetDataSize(); }
-    bool empty() const { return batch_.Count() == 0; }
-
-   private:
-    friend class StateStore;
-    const StateStore* store_;
-    rocksdb::WriteBatch batch_;
+    virtual ~Batch() = default;
+    virtual void MergeUser(catalog::UserKey user, std::string_view ops) = 0;
+    virtual void PutLifelongBlock(catalog::UserKey user, const SpilledBlock& block) = 0;
+    virtual void MergeItem(catalog::ItemKey item, const ItemRecord& added) = 0;
+    virtual void PutOffset(uint32_t partition, log::Offset folded) = 0;
+    virtual void PutFormat(std::string_view key, std::string_view text) = 0;
+    virtual uint64_t bytes() const = 0;
   };
-  /// All of the batch or nothing; visible to readers at once.
-  absl::Status Write(Batch* batch);
+  virtual std::unique_ptr<Batch> NewBatch() const = 0;
+  /// All of the batch or nothing; visible to readers at once. The batch stays as it is, to be tried again.
+  virtual absl::Status Write(Batch* batch) = 0;
   /// Background compactions are off until this is called: they apply operations under the layout that Open was given,
   /// which the caller has to compare with the stored format first.
-  absl::Status EnableCompaction();
+  virtual absl::Status EnableCompaction() = 0;
   /// Makes everything written durable, as one.
-  absl::Status Flush();
+  virtual absl::Status Flush() = 0;
   /// Tries to leave the state in which a failed background write has put the store.
-  absl::Status Resume();
+  virtual absl::Status Resume() = 0;
 
   /// Empty: an unknown user.
-  absl::StatusOr<std::optional<UserRecord>> LoadUser(catalog::UserKey user) const;
+  virtual absl::StatusOr<std::optional<UserRecord>> LoadUser(catalog::UserKey user) const = 0;
   /// One answer for each of `users`, which ascend.
-  absl::StatusOr<std::vector<std::optional<UserRecord>>> LoadUsers(std::span<const catalog::UserKey> users) const;
-  absl::StatusOr<std::vector<Action>> LoadLifelongBlock(catalog::UserKey user, uint32_t ordinal) const;
-  absl::Status ScanItems(const std::function<void(catalog::ItemKey, const ItemRecord&)>& visit) const;
+  virtual absl::StatusOr<std::vector<std::optional<UserRecord>>> LoadUsers(
+      std::span<const catalog::UserKey> users) const = 0;
+  /// NotFound: no such block.
+  virtual absl::StatusOr<std::vector<Action>> LoadLifelongBlock(catalog::UserKey user, uint32_t ordinal) const = 0;
   /// 0 for a partition without one.
-  absl::StatusOr<std::vector<log::Offset>> LoadOffsets(uint32_t partitions) const;
+  virtual absl::StatusOr<std::vector<log::Offset>> LoadOffsets(uint32_t partitions) const = 0;
   /// Empty when absent.
-  absl::StatusOr<std::string> LoadFormat(std::string_view key) const;
+  virtual absl::StatusOr<std::string> LoadFormat(std::string_view key) const = 0;
 
   enum Column : size_t { kUsers, kItems, kSignals, kOffsets };
   static constexpr size_t kColumns = 4;
   static std::string_view ColumnName(size_t column);
-  /// Every key and value of a column in key order, as readers see them; a false return stops.
-  absl::Status Scan(Column column,
-                    const std::function<bool(std::string_view key, std::string_view value)>& visit) const;
+
+  /// Walks a column in key order, as readers saw it when the cursor was made. Views hold until Next.
+  class Cursor {
+   public:
+    virtual ~Cursor() = default;
+    virtual bool valid() const = 0;  ///< false at the end, or after an error
+    virtual std::string_view key() const = 0;
+    virtual std::string_view value() const = 0;
+    virtual void Next() = 0;
+    virtual absl::Status status() const = 0;
+  };
+  virtual std::unique_ptr<Cursor> NewCursor(Column column) const = 0;
+
+  absl::Status ScanItems(const std::function<void(catalog::ItemKey, const ItemRecord&)>& visit) const;
   /// Keys and values of two stores side by side: `visit` gets null for a side that lacks the key.
   static absl::Status Compare(const StateStore& a, const StateStore& b, Column column,
                               const std::function<void(std::string_view key, const std::string_view* a_value,
                                                        const std::string_view* b_value)>& visit);
 
   /// Written to files so far by flushes and compactions, and memory held for blocks and unflushed writes.
-  uint64_t file_bytes_written() const;
-  uint64_t memory_bytes() const;
-
- private:
-  class WriteMeter;
-  StateStore() = default;
-  std::vector<rocksdb::ColumnFamilyHandle*> Columns() const;
-  std::shared_ptr<WriteMeter> meter_;
-  store::RocksMemory memory_;
-  std::unique_ptr<store::RocksStore> rocks_;
+  virtual uint64_t file_bytes_written() const = 0;
+  virtual uint64_t memory_bytes() const = 0;
 };
+
+/// Where state stores are: the disk, or what a test hands in instead.
+///
+/// Threads  any thread.
+class StateStores {
+ public:
+  virtual ~StateStores() = default;
+  /// Creates the store when there is none.
+  virtual absl::StatusOr<std::unique_ptr<StateStore>> Open(const std::string& dir,
+                                                           const StateStore::Options& options) const = 0;
+  virtual bool Exists(const std::string& dir) const = 0;
+  /// Remembers, beyond the end of the process, that reading the store met damage: whoever opens it next makes it anew.
+  virtual void MarkDamaged(const std::string& dir) const = 0;
+  virtual bool MarkedDamaged(const std::string& dir) const = 0;
+  /// Deletes the store, if there is one; the folder may stay, empty.
+  virtual absl::Status Destroy(const std::string& dir) const = 0;
+};
+
+/// One RocksDB a folder, without WAL. One shared instance, never destroyed.
+const StateStores& RocksStateStores();
+
+/// Keys of the columns, for whoever implements a store.
+std::string UserKeyBytes(catalog::UserKey user);
+std::string LifelongBlockKey(catalog::UserKey user, uint32_t ordinal);
+std::string ItemKeyBytes(catalog::ItemKey item);
+std::string OffsetKey(uint32_t partition);
+std::string OffsetValue(log::Offset folded);
+std::string FormatKey(std::string_view key);
 
 }  // namespace bowerbird::state

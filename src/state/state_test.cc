@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cmath>
 #include <deque>
+#include <fstream>
 #include <map>
 #include <set>
 #include <thread>
@@ -16,6 +17,7 @@
 #include "state/events_for_test.h"
 #include "state/fold.h"
 #include "state/memory_log_for_test.h"
+#include "state/state_store.h"
 
 namespace bowerbird::state {
 namespace {
@@ -549,6 +551,51 @@ TEST_F(StateTest, AnotherConfigMakesTheStateAgain) {
   config_.state.sequence_max = 41;
   const auto refused = State::Open(folder_ / "state", config(), &log_, &base::SystemClock::Get(), {});
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(StateTest, ADamagedStoreIsMadeAgain) {
+  config_.state.cache_bytes = 64 << 10;  // users are read from the store
+  RandomEvents events(5, 200, 50);
+  AppendRandomEvents(&events, 4000, nullptr);
+  for (const bool remove : {false, true}) {
+    auto state = OpenState();
+    ASSERT_TRUE(state->CatchUp().ok());
+    ASSERT_TRUE(state->Flush().ok());
+    state = nullptr;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_ / "state")) {
+      if (entry.path().extension() != ".sst") continue;
+      if (remove) {
+        std::filesystem::remove(entry.path());
+        continue;
+      }
+      std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+      for (std::streamoff at = 20; at < 600; at += 40) {
+        file.seekp(at);
+        file.write("\x55\x55\x55", 3);
+      }
+    }
+    state = OpenState();
+    if (state->FoldedOffset(0) > 0) {  // the damage lies where only the read of a user meets it
+      bool met = false;
+      for (int u = 0; u < 200 && !met; ++u) {
+        const std::string id = fmt::format("user{}", u);
+        met = absl::IsDataLoss(state->Get(TestHasher().User(id), id).status());
+      }
+      EXPECT_TRUE(met);
+      state = nullptr;
+      state = OpenState();
+    }
+    EXPECT_EQ(state->FoldedOffset(0), 0u);
+    ASSERT_TRUE(state->CatchUp().ok());
+    state = nullptr;
+    ExpectVerified();
+  }
+  // Without the log's beginning it cannot be made again.
+  ASSERT_TRUE(log_.Truncate(Topic::kEvents, 0, 5).ok());
+  RocksStateStores().MarkDamaged(folder_ / "state");
+  const auto refused = State::Open(folder_ / "state", config(), &log_, &base::SystemClock::Get(), {});
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(refused.status().message()), testing::HasSubstr("restore a backup"));
 }
 
 TEST_F(StateTest, AnEmptyLogGivesAnEmptyState) {

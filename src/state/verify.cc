@@ -48,8 +48,9 @@ absl::Status CompareStores(const StateStore& stored, const StateStore& replayed,
 
 absl::StatusOr<VerifyReport> VerifyByReplay(const std::string& dir, const std::string& scratch_dir,
                                             std::shared_ptr<const config::Config> config, log::EventLog* log,
-                                            const base::Clock* clock) {
-  if (!std::filesystem::exists(std::filesystem::path(dir) / "CURRENT")) {
+                                            const base::Clock* clock, const StateStores* handed_in) {
+  const StateStores& stores = handed_in != nullptr ? *handed_in : RocksStateStores();
+  if (!stores.Exists(dir)) {
     return absl::NotFoundError(fmt::format("state verify: no state in {}", dir));
   }
   ASSIGN_OR_RETURN(const bool reaches_back, LogReachesBack(*log));
@@ -59,17 +60,17 @@ absl::StatusOr<VerifyReport> VerifyByReplay(const std::string& dir, const std::s
   const FoldPolicy policy(*config);
   const StateStore::Options store_options{policy.user_layout(), policy.item_layout()};
   const uint32_t partitions = log->PartitionCount(log::Topic::kEvents);
-  ASSIGN_OR_RETURN(const auto stored, StateStore::Open(dir, store_options));
+  ASSIGN_OR_RETURN(const auto stored, stores.Open(dir, store_options));
   RETURN_IF_ERROR(CheckFormat(*stored, policy, partitions));
 
   VerifyReport report;
   const std::string replay_dir = (std::filesystem::path(scratch_dir) / "state_replay").string();
-  std::error_code error;
-  std::filesystem::remove_all(replay_dir, error);
+  RETURN_IF_ERROR(stores.Destroy(replay_dir));
   {
     State::Options options;
     options.threads = std::max(1u, std::thread::hardware_concurrency());
     options.publish = false;
+    options.stores = &stores;
     ASSIGN_OR_RETURN(options.end_offsets, stored->LoadOffsets(partitions));
     ASSIGN_OR_RETURN(const auto state, State::Open(replay_dir, config, log, clock, options));
     RETURN_IF_ERROR(state->CatchUp());
@@ -77,10 +78,10 @@ absl::StatusOr<VerifyReport> VerifyByReplay(const std::string& dir, const std::s
     report.events = state->counters().folded;
   }
   {
-    ASSIGN_OR_RETURN(const auto replayed, StateStore::Open(replay_dir, store_options));
+    ASSIGN_OR_RETURN(const auto replayed, stores.Open(replay_dir, store_options));
     RETURN_IF_ERROR(CompareStores(*stored, *replayed, &report));
   }
-  std::filesystem::remove_all(replay_dir, error);
+  RETURN_IF_ERROR(stores.Destroy(replay_dir));
   return report;
 }
 

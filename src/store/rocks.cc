@@ -1,18 +1,53 @@
 #include "store/rocks.h"
 
+#include <fcntl.h>
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/status.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_buffer_manager.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <system_error>
+#include <cstdarg>
+#include <cstdio>
 
 #include "fmt/format.h"
 
 namespace bowerbird::store {
+namespace {
+
+/// RocksDB's warnings, as lines of FOLDER/LOG. RocksDB's own logger ends the process when its file cannot be written
+/// (distributions build it with assertions): a full disk must not. What cannot be written here is dropped.
+class TextLog final : public rocksdb::Logger {
+ public:
+  explicit TextLog(const std::string& path)
+      : fd_(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {}
+  ~TextLog() override {
+    if (fd_ >= 0) close(fd_);
+  }
+  void Logv(const char* format, va_list arguments) override {
+    if (fd_ < 0) return;
+    char line[1024];
+    const int length = std::vsnprintf(line, sizeof(line) - 1, format, arguments);
+    if (length < 0) return;
+    size_t bytes = std::min<size_t>(static_cast<size_t>(length), sizeof(line) - 2);
+    line[bytes++] = '\n';
+    // Begins again when it is full: the newest lines matter.
+    if (lseek(fd_, 0, SEEK_END) > kBytesMax && ftruncate(fd_, 0) != 0) return;
+    if (write(fd_, line, bytes) < 0) return;
+  }
+  using Logger::Logv;
+
+ private:
+  static constexpr off_t kBytesMax = 4 << 20;
+  const int fd_;
+};
+
+constexpr char kDamageMark[] = "/DAMAGED";
+
+}  // namespace
 
 absl::Status FromRocks(const rocksdb::Status& status, std::string_view doing) {
   if (status.ok()) return absl::OkStatus();
@@ -58,8 +93,6 @@ rocksdb::DBOptions RocksDbOptions(const RocksMemory& memory) {
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
   options.info_log_level = rocksdb::WARN_LEVEL;
-  options.max_log_file_size = 4 << 20;
-  options.keep_log_file_num = 2;
   return options;
 }
 
@@ -78,12 +111,39 @@ rocksdb::ColumnFamilyOptions RocksColumnOptions(const RocksMemory& memory, size_
   return options;
 }
 
+void MarkDamaged(rocksdb::Env* env, const std::string& folder) {
+  // A mark that cannot be written is made by the next read that meets the damage.
+  rocksdb::WriteStringToFile(env, "", folder + kDamageMark, /*should_sync=*/true).PermitUncheckedError();
+}
+
+bool IsMarkedDamaged(rocksdb::Env* env, const std::string& folder) {
+  return env->FileExists(folder + kDamageMark).ok();
+}
+
+absl::Status DeleteStore(rocksdb::Env* env, const std::string& folder) {
+  std::vector<std::string> names;
+  const rocksdb::Status listed = env->GetChildren(folder, &names);
+  if (listed.IsNotFound() || listed.IsPathNotFound()) return absl::OkStatus();
+  if (!listed.ok()) return FromRocks(listed, fmt::format("list {}", folder));
+  // The mark goes last: a deletion that is cut short is done again.
+  std::ranges::sort(names, {}, [](const std::string& name) { return "/" + name == kDamageMark; });
+  for (const std::string& name : names) {
+    if (name == "." || name == "..") continue;
+    const rocksdb::Status deleted = env->DeleteFile(folder + "/" + name);
+    if (!deleted.ok()) return FromRocks(deleted, fmt::format("delete {}/{}", folder, name));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const std::string& folder,
                                                              const rocksdb::DBOptions& options,
                                                              const std::vector<Column>& columns) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) return absl::UnavailableError(fmt::format("create folder {}: {}", folder, error.message()));
+  // By the options' own disk, which may be one in memory.
+  for (size_t end = folder.find('/', 1);; end = folder.find('/', end + 1)) {
+    const rocksdb::Status made = options.env->CreateDirIfMissing(folder.substr(0, end));
+    if (!made.ok()) return FromRocks(made, fmt::format("create folder {}", folder));
+    if (end == std::string::npos) break;
+  }
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   bool names_default = false;
   for (const Column& column : columns) {
@@ -91,10 +151,15 @@ absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const std::string& 
     names_default |= column.name == rocksdb::kDefaultColumnFamilyName;
   }
   if (!names_default) descriptors.emplace_back(rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions());
+  rocksdb::DBOptions logged = options;
+  if (logged.info_log == nullptr) {
+    logged.info_log = std::make_shared<TextLog>(folder + "/LOG");
+    logged.info_log->SetInfoLogLevel(options.info_log_level);
+  }
   // Not make_unique: the constructor is private.
   std::unique_ptr<RocksStore> store(new RocksStore());
   rocksdb::DB* db = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(options, folder, descriptors, &store->handles_, &db);
+  const rocksdb::Status status = rocksdb::DB::Open(logged, folder, descriptors, &store->handles_, &db);
   if (!status.ok()) return FromRocks(status, fmt::format("open {}", folder));
   store->db_.reset(db);
   return store;

@@ -14,6 +14,7 @@
 namespace rocksdb {
 class ColumnFamilyHandle;
 class DB;
+class Env;
 class Status;
 class WriteBufferManager;
 }  // namespace rocksdb
@@ -39,6 +40,13 @@ rocksdb::DBOptions RocksDbOptions(const RocksMemory& memory);
 /// Bounds of one column; checksummed blocks of `block_bytes`, in `memory.block_cache` (null: no cache).
 rocksdb::ColumnFamilyOptions RocksColumnOptions(const RocksMemory& memory, size_t write_buffer_bytes,
                                                 size_t block_bytes = 16 << 10);
+
+/// For stores that can be made again. MarkDamaged remembers, beyond the end of the process, that reading the store in
+/// `folder` met damage; whoever opens it next deletes it first, and the mark with it.
+void MarkDamaged(rocksdb::Env* env, const std::string& folder);
+bool IsMarkedDamaged(rocksdb::Env* env, const std::string& folder);
+/// Deletes every file of the folder, known to RocksDB or not; the folder stays. No process may have the store open.
+absl::Status DeleteStore(rocksdb::Env* env, const std::string& folder);
 
 /// An open RocksDB with its column families; closes them in the order that RocksDB wants.
 ///

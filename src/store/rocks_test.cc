@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 
 #include <filesystem>
 
@@ -50,6 +51,19 @@ TEST_F(RocksTest, RefusesAFolderWithAColumnThatIsNotNamed) {
   ASSERT_TRUE(Open({"users", "offsets"}).ok());
   const absl::Status status = Open({"users"}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+}
+
+TEST_F(RocksTest, AMarkOfDamageStaysUntilTheStoreIsDeleted) {
+  ASSERT_TRUE(Open({"users"}).ok());
+  rocksdb::Env* disk = rocksdb::Env::Default();
+  EXPECT_FALSE(IsMarkedDamaged(disk, folder_));
+  MarkDamaged(disk, folder_);
+  EXPECT_TRUE(IsMarkedDamaged(disk, folder_));
+  ASSERT_TRUE(Open({"users"}).ok()) << "opening is the caller's choice";
+  ASSERT_TRUE(DeleteStore(disk, folder_).ok());
+  EXPECT_FALSE(IsMarkedDamaged(disk, folder_));
+  EXPECT_TRUE(std::filesystem::is_empty(folder_));
+  EXPECT_TRUE(DeleteStore(disk, folder_ + "/nothing").ok());
 }
 
 TEST(FromRocksTest, CodesSayWhatTheCallerCanDo) {
