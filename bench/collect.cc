@@ -1,7 +1,8 @@
-// How many events a second are taken in over HTTP, durable when answered? JSON batches of 100, fsynced, validated and
+// How many events a second are taken in over HTTP, durable when answered? Batches of 100, fsynced, validated and
 // stamped, the load generator on the same cores, the fold into state running beside; then at half that rate, beside
 // what an fsync of the disk takes. With --rate N events a second, an open loop instead, and the greatest lag of the
-// fold. usage: bench_collect [--seconds N] [--connections N] [--batch N] [--rate N] [--json]
+// fold. usage: bench_collect [--seconds N] [--connections N] [--batch N] [--rate N]
+// [--format json|protobuf] [--json]
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
 #include "base/json_writer.h"
 #include "base/rng.h"
 #include "bench/load.h"
+#include "bowerbird/v1/service.pb.h"
 #include "server/http_client.h"
 #include "server/server.h"
 #include "server/structured_log.h"
@@ -87,6 +89,31 @@ class LagWatch {
   int64_t greatest_us_ = 0;
   std::thread thread_;
 };
+/// The same events in protobuf.
+std::string ProtobufBatch(uint32_t connection, uint64_t i, uint32_t events, int64_t now_us, base::Rng* rng) {
+  v1::CollectRequest request;
+  for (uint32_t e = 0; e < events; ++e) {
+    const uint64_t user = rng->Below(kUsers), item = rng->Below(kItems);
+    v1::Event* event = request.add_events();
+    event->set_type(e % 4 == 0 ? "click" : "impression");
+    event->set_user(fmt::format("user-{:08}", user));
+    event->set_item(fmt::format("item-{:06}", item));
+    event->set_client_id(fmt::format("c{:02}-{:010}-{:03}-5f1c", connection, i, e));
+    event->set_event_time_us(now_us + e);
+    event->set_surface("home");
+    event->set_request_id(fmt::format("r-{:016x}{:016x}", user * 7919, item * 104729));
+    event->set_position(e % 25 + 1);
+    event->set_dwell_ms(500 + e);
+  }
+  return request.SerializeAsString();
+}
+
+std::string_view Text(int argc, char** argv, std::string_view name, std::string_view fallback) {
+  for (int i = 1; i + 1 < argc; ++i) {
+    if (argv[i] == name) return argv[i + 1];
+  }
+  return fallback;
+}
 
 int Number(int argc, char** argv, std::string_view name, int fallback) {
   for (int i = 1; i + 1 < argc; ++i) {
@@ -102,6 +129,12 @@ int main(int argc, char** argv) {
   const auto connections = static_cast<uint32_t>(Number(argc, argv, "--connections", 32));
   const auto batch = static_cast<uint32_t>(Number(argc, argv, "--batch", 100));
   const double request_rate = Number(argc, argv, "--rate", 0) / static_cast<double>(batch);
+  const std::string format(Text(argc, argv, "--format", "json"));
+  if (format != "json" && format != "protobuf") {
+    std::fprintf(stderr, "--format: found %s; expected json or protobuf\n", format.c_str());
+    return 2;
+  }
+  const bool protobuf = format == "protobuf";
   std::string dir = (std::filesystem::temp_directory_path() / "bowerbird-bench-XXXXXX").string();
   if (mkdtemp(dir.data()) == nullptr) return 1;
   server::SetLogLevel("error");
@@ -134,15 +167,17 @@ int main(int argc, char** argv) {
     std::vector<std::vector<std::string>> bodies(connections);
     base::Rng rng(1);
     for (uint32_t c = 0; c < connections; ++c) {
-      for (uint32_t i = 0; i < kBodies; ++i) bodies[c].push_back(Batch(c, i, batch, now_us, &rng));
+      for (uint32_t i = 0; i < kBodies; ++i) {
+        bodies[c].push_back(protobuf ? ProtobufBatch(c, i, batch, now_us, &rng) : Batch(c, i, batch, now_us, &rng));
+      }
     }
     // A body that is sent again gets new client ids in place: "c00-0000000000-" holds the round.
     const auto body_of = [&](uint32_t c, uint64_t i) {
       std::string& text = bodies[c][i % kBodies];
       const std::string round = fmt::format("{:010}", i);
-      for (size_t at = text.find("\"client_id\":\"c"); at != std::string::npos;
-           at = text.find("\"client_id\":\"c", at + 1)) {
-        text.replace(at + 17, 10, round);
+      const std::string client = fmt::format("c{:02}-", c);
+      for (size_t at = text.find(client); at != std::string::npos; at = text.find(client, at + 1)) {
+        text.replace(at + client.size(), round.size(), round);
       }
       return text;
     };
@@ -157,6 +192,7 @@ int main(int argc, char** argv) {
       run.seconds = run_seconds;
       run.body_of = [&body_of, first](uint32_t c, uint64_t i) { return body_of(c, first + i); };
       run.rate = rate;
+      if (protobuf) run.headers = "Content-Type: application/x-protobuf\r\n";
       return bench::RunLoad(run);
     };
     load(1.0, request_rate);
@@ -179,7 +215,9 @@ int main(int argc, char** argv) {
     }
     base::JsonWriter json(&body);
     json.BeginObject().Key("events_per_second").Double(rate * batch);
-    json.Key("batch")
+    json.Key("format")
+        .String(format)
+        .Key("batch")
         .Uint(batch)
         .Key("connections")
         .Uint(connections)
