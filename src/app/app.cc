@@ -83,8 +83,10 @@ absl::Status App::Init() {
   collector_ =
       std::make_unique<collect::Collector>(config_, hasher_, log_.get(), catalog_.get(), options_.clock,
                                            collect::Collector::Overlays{last_acknowledged_.get(), hide_overlay_.get()});
-  ASSIGN_OR_RETURN(state_, state::State::Open(folder_ + "/state/events", config_, log_.get(), options_.clock,
-                                              state::State::Options()));
+  state::State::Options state_options;
+  state_options.publish = options_.consume;
+  ASSIGN_OR_RETURN(state_,
+                   state::State::Open(folder_ + "/state/events", config_, log_.get(), options_.clock, state_options));
   MakeEngine();
   if (options_.consume) {
     // Whoever asks first sees everything that was acknowledged before.

@@ -24,10 +24,7 @@ namespace fs = std::filesystem;
 constexpr size_t kRowsToInfer = 20'000;
 
 absl::StatusOr<std::unique_ptr<ingest::RowSource>> OpenSource(const ImportOptions& options) {
-  if (options.form == "csv")
-    return ingest::OpenCsv(options.path, options.separator == "\\t" ? "\t" : options.separator);
-  if (options.form == "jsonl") return ingest::OpenJsonLines(options.path);
-  return ingest::OpenParquet(options.path);
+  return OpenRows(options.form, options.path, options.separator);
 }
 
 /// The first import into a folder writes its config: the starter and what the input needs declared.
@@ -60,6 +57,13 @@ void PrintReport(const std::string& what, const ingest::ImportReport& report, co
 }
 
 }  // namespace
+
+absl::StatusOr<std::unique_ptr<ingest::RowSource>> OpenRows(const std::string& form, const std::string& path,
+                                                            const std::string& separator) {
+  if (form == "csv") return ingest::OpenCsv(path, separator == "\\t" ? "\t" : separator);
+  if (form == "jsonl") return ingest::OpenJsonLines(path);
+  return ingest::OpenParquet(path);
+}
 
 absl::Status Import(const ImportOptions& options) {
   const ingest::Kind kind = options.kind == "items" ? ingest::Kind::kItems : ingest::Kind::kEvents;

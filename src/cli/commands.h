@@ -1,10 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "ingest/row_source.h"
 
 /// One function a command of `bowerbird`; main.cc reads the command line and nothing else. Each prints its result on
 /// standard output, progress and notes on standard error, and returns OK or what to say before exiting with 1.
@@ -34,6 +37,10 @@ struct ServeOptions {
   int port = -1;       ///< -1: server.toml's
 };
 absl::Status Serve(const ServeOptions& options);
+
+/// A file as rows; `separator` of CSV, "\\t" for a tab.
+absl::StatusOr<std::unique_ptr<ingest::RowSource>> OpenRows(const std::string& form, const std::string& path,
+                                                            const std::string& separator);
 
 struct ImportOptions {
   Folder folder;
@@ -81,6 +88,21 @@ struct ReplayOptions {
   bool json = false;
 };
 absl::Status Replay(const ReplayOptions& options);
+
+struct ReplayStreamOptions {
+  std::string form;  ///< "csv", "jsonl", "parquet", or a known stream: "globo"
+  std::string path;
+  std::string map, type, separator = ",";
+  std::string from, until;  ///< times; empty: all
+  std::string config;       ///< a bowerbird.toml; empty: the defaults
+  std::string dir;          ///< of the app that is made; empty: a temporary one
+  std::string surface = "next";
+  uint32_t n = 20;
+  double share = 0.05;
+  uint64_t seed = 1;
+  bool json = false;
+};
+absl::Status ReplayStream(ReplayStreamOptions options);
 
 struct KeyOptions {
   Folder folder;

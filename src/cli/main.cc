@@ -145,10 +145,52 @@ int main(int argc, char** argv) {
   state_verify->callback([&] { run = [&] { return StateVerify(folder); }; });
 
   ReplayOptions replay_options;
-  auto* replay = program.add_subcommand("replay", "run a past answer again and compare");
+  auto* replay = program.add_subcommand(
+      "replay",
+      "a past answer again (--request), or a recorded stream: let it happen again and predict its next actions");
+  replay->require_subcommand(0, 1);
   AddFolder(replay, &replay_options.folder);
-  replay->add_option("--request", replay_options.request, "request id of the answer")->required();
-  replay->callback([&] { run = [&] { return Replay(replay_options); }; });
+  replay->add_option("--request", replay_options.request, "request id of an answer: run it again and compare");
+  replay->callback([&, replay] {
+    if (!replay->get_subcommands().empty()) return;
+    if (replay_options.request.empty()) throw CLI::RequiredError("--request ID, or one of csv, jsonl, parquet, globo");
+    run = [&] { return Replay(replay_options); };
+  });
+  ReplayStreamOptions stream_options;
+  for (const char* form : {"csv", "jsonl", "parquet", "globo"}) {
+    const bool known = std::string_view(form) == "globo";
+    auto* command = replay->add_subcommand(form, known ? "clicks of Globo.com (clicks.csv.zst)" : "rows of a file");
+    command->add_option("path", stream_options.path, known ? "the folder" : "the file (plain, .gz, .zst)")
+        ->required()
+        ->check(known ? CLI::Validator(CLI::ExistingDirectory) : CLI::Validator(CLI::ExistingFile));
+    if (!known) {
+      command->add_option("--map", stream_options.map,
+                          "FIELD=COLUMN,... of user, item, time, type, session; common names are found without it, but "
+                          "for session");
+      command->add_option("--type", stream_options.type, "event type of every row");
+    }
+    if (std::string_view(form) == "csv")
+      command->add_option("--separator", stream_options.separator, "between columns")->capture_default_str();
+    command->add_option("--from", stream_options.from, "leave out what was before this time");
+    command->add_option("--until", stream_options.until,
+                        "and from this time on; a day, RFC 3339 or seconds since 1970");
+    command->add_option("--config", stream_options.config, "a bowerbird.toml; the defaults without it")
+        ->check(CLI::ExistingFile);
+    command->add_option("--dir", stream_options.dir, "keep the data here; without it a temporary folder");
+    command->add_option("--surface", stream_options.surface, "that predicts")->capture_default_str();
+    command->add_option("-n", stream_options.n, "items of a prediction")
+        ->check(CLI::Range(1, 200))
+        ->capture_default_str();
+    command->add_option("--share", stream_options.share, "of the actions that is predicted")
+        ->check(CLI::Range(0.0, 1.0))
+        ->capture_default_str();
+    command->add_option("--seed", stream_options.seed, "which ones")->capture_default_str();
+    command->add_flag("--json", stream_options.json, "nothing but one JSON object");
+    command->callback([&, form] {
+      stream_options.form = form;
+      run = [&] { return ReplayStream(stream_options); };
+    });
+  }
 
   KeyOptions key_options;
   auto* key = program.add_subcommand("key", "API keys")->require_subcommand(1);

@@ -206,7 +206,7 @@ seeds = 5
 count = 7
 )");
   ASSERT_NE(config, nullptr);
-  EXPECT_EQ(config->generators.size(), 7u);
+  EXPECT_EQ(config->generators.size(), 8u);
   EXPECT_EQ(config->FindGenerator("trending")->half_life_us, kDayUs / 4);
   EXPECT_EQ(config->FindGenerator("trending")->window_us, 7 * kDayUs);
   EXPECT_EQ(config->FindGenerator("popular")->kind, GeneratorKind::kFresh);
@@ -246,7 +246,7 @@ item = "item-1"
 position = 1
 )");
   ASSERT_NE(config, nullptr);
-  EXPECT_EQ(config->surfaces.size(), 3u);
+  EXPECT_EQ(config->surfaces.size(), 4u);
   const Surface* email = config->FindSurface("email");
   ASSERT_NE(email, nullptr);
   EXPECT_THAT(email->generators, ElementsAre("for_you", "popular"));

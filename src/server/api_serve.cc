@@ -1,7 +1,11 @@
+#include <optional>
 #include <string>
 #include <utility>
 
+#include "base/clock.h"
+#include "base/rng.h"
 #include "server/api_routes.h"
+#include "server/overload.h"
 #include "server/serve_json.h"
 
 namespace bowerbird::server {
@@ -41,18 +45,50 @@ void WhenCurrent(app::App* app, const std::shared_ptr<HttpRequest>& request, std
   }
 }
 
+/// Nothing when the request is to be answered.
+std::optional<HttpResponse> Refused(Overload::Refusal refusal) {
+  switch (refusal) {
+    case Overload::Refusal::kNone:
+      return std::nullopt;
+    case Overload::Refusal::kTooLate:
+      return ProblemResponse(504, "deadline_exceeded", "timeout_ms was over before the request's turn came",
+                             "timeout_ms");
+    case Overload::Refusal::kOverloaded: {
+      HttpResponse response = ProblemResponse(429, "overloaded", "the server is asked for more than it can answer");
+      response.headers.emplace_back("Retry-After", "1");
+      return response;
+    }
+  }
+  return std::nullopt;
+}
+
+/// Any number in [0, 1) will do.
+double Draw() {
+  thread_local base::Rng rng(static_cast<uint64_t>(base::MonotonicUs()));
+  return rng.Uniform();
+}
+
 }  // namespace
 
 void AddServeRoutes(app::App* app, Metrics* metrics, Api* api) {
   const StageMetrics stages(metrics);
+  const auto overload = std::make_shared<Overload>(metrics);
   api->AddRoute({"POST", "/v1/recommend", "serve",
-                 [app, stages](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
+                 [app, stages, overload](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
                    absl::StatusOr<v1::RecommendRequest> parsed = ParseRecommend(request->body);
                    if (!parsed.ok()) return respond(ProblemResponse(parsed.status()));
+                   const Overload::Request asked{request->waited_us, int64_t{1000} * parsed->timeout_ms(),
+                                                 ParsePriority(parsed->priority()).value_or(Priority::kNormal)};
+                   const Overload::Decision decision = overload->Decide(asked, base::MonotonicUs(), Draw());
+                   if (std::optional<HttpResponse> refused = Refused(decision.refusal)) {
+                     return respond(*std::move(refused));
+                   }
                    auto message = std::make_shared<const v1::RecommendRequest>(*std::move(parsed));
-                   WhenCurrent(app, request, message->user(), [app, stages, message, respond] {
-                     const absl::StatusOr<serve::Answer> answer = app->engine().Recommend(*message);
+                   const serve::Effort effort = decision.effort;
+                   WhenCurrent(app, request, message->user(), [app, stages, overload, effort, message, respond] {
+                     const absl::StatusOr<serve::Answer> answer = app->engine().Recommend(*message, effort);
                      if (!answer.ok()) return respond(ProblemResponse(answer.status()));
+                     overload->Answered(effort, answer->times.total_us);
                      stages.Record(answer->times);
                      HttpResponse response;
                      WriteAnswer(*answer, &response.body);

@@ -21,6 +21,7 @@ struct HttpRequest {
   std::string body;
   base::StringMap<std::string> path_parameters;  ///< set by the Router: {id} -> decoded value
   bool loopback = false;                         ///< the peer's address is a loopback one
+  int64_t waited_us = 0;                         ///< for its turn on its thread, from its last byte on, about
   bool local = false;                            ///< came by the folder's own socket or in-process: the operator
   /// Runs a function on the I/O thread of this request, for work that a callback of another module must not do on its
   /// own thread. In-process it runs at once.

@@ -1,6 +1,9 @@
 #include "server/http_server.h"
 
 #include <fmt/format.h>
+#if defined(__linux__)
+#include <netinet/tcp.h>
+#endif
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -84,6 +87,21 @@ bool IsLoopback(const tcp::socket& socket) {
   return address.is_loopback();
 }
 bool IsLoopback(const stream_protocol::socket&) { return true; }
+
+/// How long ago the last bytes came that were read from the socket: what they waited for their turn, first in the
+/// kernel, then behind other requests of the thread. 0 where the system does not say.
+int64_t WaitedUs(tcp::socket& socket) {
+#if defined(__linux__)
+  tcp_info info{};
+  socklen_t size = sizeof(info);
+  if (getsockopt(socket.native_handle(), IPPROTO_TCP, TCP_INFO, &info, &size) == 0) {
+    return int64_t{1000} * info.tcpi_last_data_recv;
+  }
+#endif
+  (void)socket;
+  return 0;
+}
+int64_t WaitedUs(stream_protocol::socket&) { return 0; }
 
 class Server final : public HttpServer {
  public:
@@ -294,6 +312,7 @@ asio::awaitable<void> Server::Session(Loop& loop, typename Protocol::socket sock
     auto request = std::make_shared<HttpRequest>();
     request->loopback = loopback;
     request->local = local;
+    request->waited_us = WaitedUs(stream.socket());
     if (!Convert(parser.release(), request.get())) {
       const HttpResponse problem =
           ProblemResponse(400, "malformed_target", "the request target must be a path with well-formed escapes");
