@@ -293,11 +293,12 @@ int main(int argc, char** argv) {
         std::printf("%s", program.help().c_str());
         return absl::OkStatus();
       }
-      const CLI::App* const about = program.get_subcommand_no_throw(help_about);
-      if (about == nullptr) {
+      const auto about =
+          program.get_subcommands([&](const CLI::App* command) { return command->check_name(help_about); });
+      if (about.empty()) {
         return absl::NotFoundError(fmt::format("no command '{}'; `bowerbird help` lists them", help_about));
       }
-      std::printf("%s", about->help("bowerbird").c_str());
+      std::printf("%s", about.front()->help("bowerbird").c_str());
       return absl::OkStatus();
     };
   });
