@@ -280,7 +280,7 @@ int main(int argc, char** argv) {
   playground->add_flag("--json", playground_options.json,
                        "the page, what was understood and timings as one JSON object");
   playground->callback([&] {
-    BlockSignals();
+    BlockSignals({SIGTERM, SIGINT});
     run = [&] { return Playground(playground_options); };
   });
 

@@ -31,7 +31,9 @@ std::string Zstd(const std::string& plain, int window_log = 0) {
   ZSTD_outBuffer output{out.data(), out.size(), 0};
   ZSTD_inBuffer input{plain.data(), plain.size(), 0};
   // A frame that states its content's size needs no window; one that is begun without the end in sight has one.
-  if (window_log != 0) EXPECT_EQ(ZSTD_isError(ZSTD_compressStream2(context, &output, &input, ZSTD_e_continue)), 0u);
+  if (window_log != 0) {
+    EXPECT_EQ(ZSTD_isError(ZSTD_compressStream2(context, &output, &input, ZSTD_e_continue)), 0u);
+  }
   EXPECT_EQ(ZSTD_compressStream2(context, &output, &input, ZSTD_e_end), 0u);
   ZSTD_freeCCtx(context);
   out.resize(output.pos);
