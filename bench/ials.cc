@@ -1,5 +1,7 @@
-// How fast does iALS train, and how well does it rank? Usage: ials [FOLDER] [--threads N]
+// How fast does iALS train, and how well does it rank? Usage: ials [FOLDER] [--threads N] [--peers FILE]
 //
+// --peers FILE: what bench/peers/implicit_ials.py printed on this machine just before (`./dev bench ials --peers` runs
+// both); adds how long training takes to the peer's best recall@20 with as many factors, and the ratio.
 // FOLDER (../shared/data/gowalla) holds train.txt.zst and test.txt.zst in LightGCN's format. Settings are those that
 // `bowerbird evaluate split` chooses on a part cut from train; all items are ranked, train masked. Without the folder a
 // synthetic matrix of the same size takes its place, which has no test part: the speed is measured, recall is null.
@@ -8,6 +10,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +21,7 @@
 #include "evaluate/data_files.h"
 #include "evaluate/tuning.h"
 #include "fmt/format.h"
+#include "simdjson.h"
 
 namespace {
 
@@ -33,6 +37,7 @@ struct Setting {
   bowerbird::model::IalsObjective objective;
   uint32_t epochs;
 };
+constexpr uint32_t kPeerEpochsMax = 12;
 constexpr Setting kSettings[] = {{64, {0.01f, 0.00461f}, 4}, {128, {0.03f, 0.0016f}, 6}};
 
 // Activity and popularity fall off as powers of the rank, as in the real data.
@@ -44,6 +49,32 @@ std::vector<Interaction> Synthetic() {
   };
   for (uint32_t k = 0; k < kPairCount; ++k) result.push_back({draw(kUserCount, 1.8), draw(kItemCount, 2.2)});
   return result;
+}
+
+/// What a peer came to with so many factors.
+struct Peer {
+  uint32_t factors = 0;
+  double recall = 0, seconds = 0;
+};
+
+std::vector<Peer> ReadPeers(const std::string& path) {
+  std::vector<Peer> peers;
+  simdjson::padded_string text;
+  if (simdjson::padded_string::load(path).get(text) != simdjson::SUCCESS) return peers;
+  simdjson::dom::parser parser;
+  simdjson::dom::document_stream lines;
+  if (parser.parse_many(text).get(lines) != simdjson::SUCCESS) return peers;
+  for (const auto line : lines) {
+    Peer peer;
+    uint64_t factors = 0;
+    if (line["factors"].get(factors) != simdjson::SUCCESS || line["recall@20"].get(peer.recall) != simdjson::SUCCESS ||
+        line["seconds"].get(peer.seconds) != simdjson::SUCCESS) {
+      continue;
+    }
+    peer.factors = static_cast<uint32_t>(factors);
+    peers.push_back(peer);
+  }
+  return peers;
 }
 
 struct Run {
@@ -82,11 +113,14 @@ Run TrainAndRank(const Setting& setting, const TrainingData& train, const Wanted
 
 int main(int argc, char** argv) {
   std::string folder = BOWERBIRD_SOURCE_DIR "/../shared/data/gowalla";
+  std::vector<Peer> peers;
   uint32_t threads = 0;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument == "--threads" && i + 1 < argc) {
       threads = static_cast<uint32_t>(std::atoi(argv[++i]));
+    } else if (argument == "--peers" && i + 1 < argc) {
+      peers = ReadPeers(argv[++i]);
     } else if (argument != "--json") {  // the only output there is
       folder = argument;
     }
@@ -142,6 +176,21 @@ int main(int argc, char** argv) {
     real ? json.Double(run.recall) : json.Null();
     json.Key("ndcg@20");
     real ? json.Double(run.ndcg) : json.Null();
+    for (const Peer& peer : peers) {
+      if (peer.factors != setting.factors || !real) continue;
+      // The same seed each time: the first epochs of a longer training are those of a shorter one.
+      std::optional<double> seconds;
+      Setting longer = setting;
+      for (longer.epochs = 2; longer.epochs <= kPeerEpochsMax && !seconds; ++longer.epochs) {
+        const Run tried = TrainAndRank(longer, *train, &*wanted, threads);
+        if (tried.recall >= peer.recall) seconds = tried.train_s;
+      }
+      json.Key("peer_recall@20").Double(peer.recall).Key("peer_seconds").Double(peer.seconds);
+      json.Key("seconds_to_peer_recall");
+      seconds ? json.Double(*seconds) : json.Null();
+      json.Key("times_faster");
+      seconds ? json.Double(peer.seconds / *seconds) : json.Null();
+    }
     json.EndObject();
   }
   json.EndArray().EndObject();

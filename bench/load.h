@@ -1,65 +1,44 @@
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
-#include <thread>
 #include <vector>
-
-#include "base/clock.h"
-#include "server/http_client.h"
 
 namespace bowerbird::bench {
 
-/// What a closed loop of connections did.
-struct LoadReport {
-  uint64_t requests = 0, errors = 0;
-  double seconds = 0;
-  std::vector<int64_t> latencies_us;  ///< sorted
-  double PercentileMs(double share) const {
-    if (latencies_us.empty()) return 0;
-    const auto at = static_cast<size_t>(share * static_cast<double>(latencies_us.size() - 1));
-    return static_cast<double>(latencies_us[at]) * 1e-3;
-  }
+struct Load {
+  uint16_t port = 0;  ///< on 127.0.0.1
+  std::string method = "POST";
+  std::string target;
+  uint32_t connections = 32;
+  double seconds = 10;
+  /// The body of the connection's i-th request. Called from the generator's thread.
+  std::function<std::string(uint32_t connection, uint64_t i)> body_of = [](uint32_t, uint64_t) {
+    return std::string();
+  };
+  std::string headers;  ///< further lines, each ended by "\r\n"
+  /// Requests a second of all connections together; each then has its time, and its latency counts from there, sent
+  /// late or not. 0: a closed loop, in which a connection sends the next request when the last was answered.
+  double rate = 0;
+  int64_t in_time_us = std::numeric_limits<int64_t>::max();
 };
 
-/// `connections` threads, each sending the next request when the last was answered, for `seconds`. `body_of(connection,
-/// i)` makes the body of the connection's i-th request; a status other than 200 is an error.
-inline LoadReport RunLoad(uint16_t port, const std::string& target, uint32_t connections, double seconds,
-                          const std::function<std::string(uint32_t, uint64_t)>& body_of) {
-  std::vector<LoadReport> reports(connections);
-  std::vector<std::thread> threads;
-  const int64_t start_us = base::MonotonicUs();
-  const int64_t end_us = start_us + static_cast<int64_t>(seconds * 1e6);
-  for (uint32_t c = 0; c < connections; ++c) {
-    threads.emplace_back([&, c] {
-      LoadReport& report = reports[c];
-      auto client = server::HttpClient::Connect("127.0.0.1:" + std::to_string(port), 30'000'000);
-      if (!client.ok()) {
-        ++report.errors;
-        return;
-      }
-      for (uint64_t i = 0; base::MonotonicUs() < end_us; ++i) {
-        const std::string body = body_of(c, i);
-        const int64_t sent_us = base::MonotonicUs();
-        const auto answer = client->Call("POST", target, body);
-        report.latencies_us.push_back(base::MonotonicUs() - sent_us);
-        ++report.requests;
-        if (!answer.ok() || answer->status != 200) ++report.errors;
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  LoadReport total;
-  total.seconds = static_cast<double>(base::MonotonicUs() - start_us) * 1e-6;
-  for (LoadReport& report : reports) {
-    total.requests += report.requests;
-    total.errors += report.errors;
-    total.latencies_us.insert(total.latencies_us.end(), report.latencies_us.begin(), report.latencies_us.end());
-  }
-  std::sort(total.latencies_us.begin(), total.latencies_us.end());
-  return total;
-}
+struct LoadReport {
+  uint64_t requests = 0;  ///< answered
+  uint64_t errors = 0;    ///< of these, with a status other than 200; and connections that broke
+  uint64_t in_time = 0;   ///< with 200, within Load::in_time_us
+  /// Of these, those whose body says that they were made with less effort.
+  uint64_t fewer = 0, popular = 0;
+  double seconds = 0;
+  std::vector<int64_t> latencies_us;  ///< sorted
+  double PercentileMs(double share) const;
+  double PerSecond() const { return static_cast<double>(requests - errors) / seconds; }
+};
+
+/// Drives kept-alive connections from one thread (epoll): on the same cores as the server, a thread a connection would
+/// measure the scheduler.
+LoadReport RunLoad(const Load& load);
 
 }  // namespace bowerbird::bench

@@ -32,7 +32,7 @@ export function openPeople() {
     make("span", {}, make("b", {}, person.name), make("small", {}, about)));
   dialog.replaceChildren(
     make("div", { class: "panel-head" }, make("h2", { id: "people-title" }, "Look through someone's eyes"), iconButton("close", "Close", () => dialog.close())),
-    make("p", { class: "quiet" }, "Simulated people, each with a history. A new visitor has none: watch the feed find its way."),
+    make("p", { class: "quiet" }, "Each has a history. A new visitor has none: watch the feed find its way."),
     entry(newVisitor(), "no history at all"),
     make("div", { class: "people" }, session.people.map((person) => entry(person, person.about || person.id))));
   dialog.showModal();

@@ -89,8 +89,10 @@ absl::Status App::Init() {
   last_acknowledged_ = std::make_unique<collect::LastAcknowledged>();
   RETURN_IF_ERROR(CatchUpCatalog());
   MakeCollector();
-  ASSIGN_OR_RETURN(state_, state::State::Open(folder_ + "/state/events", settings, log_.get(), options_.clock,
-                                              state::State::Options()));
+  state::State::Options state_options;
+  state_options.publish = options_.consume;
+  ASSIGN_OR_RETURN(state_,
+                   state::State::Open(folder_ + "/state/events", settings, log_.get(), options_.clock, state_options));
   MakeEngine();
   if (options_.consume) {
     // Whoever asks first sees everything that was acknowledged before.

@@ -68,7 +68,8 @@ class App {
     std::string dir;  ///< DIR, the folder that may hold several apps
     std::string name = "default";
     const base::Clock* clock = &base::SystemClock::Get();
-    bool consume = true;     ///< start the fold threads; false: commands that only read the log
+    bool consume = true;     ///< start the fold threads; false: folds and item tables are the caller's, by
+                             ///< state(): commands that only read the log, simulated time
     bool log_served = true;  ///< append what is served to the log
     /// Told of what went wrong without stopping the App: an artifact version that was refused, a job of the pipeline or
     /// a flush that failed. From any thread, also within Open; may be empty.

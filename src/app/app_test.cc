@@ -68,7 +68,7 @@ TEST_F(AppTest, HistoryLeavesOutRepeatsAndWhatWasHidden) {
   Send(*app, "b", "unhide", "x", "3");
   Send(*app, "b", "save", "x", "1");
   Send(*app, "b", "impression", "z", "2");
-  const auto history = ReadActions(app->log(), *app->config(), 2);
+  const auto history = ReadActions(app->log(), *app->config(), 0, 2);
   ASSERT_TRUE(history.ok());
   EXPECT_EQ(history->events, 9u);
   EXPECT_EQ(history->user_count, 2u);

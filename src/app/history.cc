@@ -30,9 +30,13 @@ struct PartitionActions {
 
 }  // namespace
 
-absl::StatusOr<ActionHistory> ReadActions(const log::EventLog& log, const config::Config& config, uint32_t threads) {
+absl::StatusOr<ActionHistory> ReadActions(const log::EventLog& log, const config::Config& config, int64_t from_us,
+                                          uint32_t threads) {
   const replay::Source source(&log);
-  ASSIGN_OR_RETURN(const replay::Range range, source.Whole());
+  ASSIGN_OR_RETURN(replay::Range range, source.Whole());
+  for (uint32_t p = 0; from_us > 0 && p < range.begin.size(); ++p) {
+    ASSIGN_OR_RETURN(range.begin[p], log.OffsetAtTime(log::Topic::kEvents, p, from_us));
+  }
   base::StringMap<const config::EventType*> types;
   for (const config::EventType& type : config.event_types) types[type.name] = &type;
   std::vector<PartitionActions> partitions(source.partitions());

@@ -23,8 +23,9 @@ struct ActionHistory {
   uint64_t events = 0;            ///< records read
 };
 
-/// Reads the whole events topic. Left out: repeats of a client id, events without an item or weight, and every action
-/// of a user on an item that the user hid later.
-absl::StatusOr<ActionHistory> ReadActions(const log::EventLog& log, const config::Config& config, uint32_t threads);
+/// Reads the events topic, from `from_us` (append time; 0: all of it) on. Left out: repeats of a client id, events
+/// without an item or weight, and every action of a user on an item that the user hid later.
+absl::StatusOr<ActionHistory> ReadActions(const log::EventLog& log, const config::Config& config, int64_t from_us,
+                                          uint32_t threads);
 
 }  // namespace bowerbird::app

@@ -53,7 +53,9 @@ absl::StatusOr<JobResult> App::TrainCf(const TrainOptions& options) {
   const auto say = [&](const std::string& line) {
     if (options.progress) options.progress(line);
   };
-  ASSIGN_OR_RETURN(const ActionHistory history, ReadActions(*log_, *settings, 0));
+  const int64_t window_us = settings->pipeline.window_us;
+  const int64_t from_us = window_us > 0 ? options_.clock->NowUs() - window_us : 0;
+  ASSIGN_OR_RETURN(const ActionHistory history, ReadActions(*log_, *settings, from_us, 0));
   if (history.users.empty()) {
     return absl::FailedPreconditionError(fmt::format(
         "the log has {} events, none of them a positive action on an item: nothing to learn from", history.events));

@@ -1,3 +1,5 @@
+// Scalable-vector targets are left out: the sums are halved until four lanes are left, which takes a known width.
+#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "base/vector_math.cc"
 #include "hwy/foreach_target.h"
@@ -5,6 +7,7 @@
 #include <bit>
 
 #include "base/check.h"
+#include "base/sum_lanes-inl.h"
 #include "base/vector_math.h"
 #include "hwy/highway.h"
 
@@ -28,8 +31,36 @@ float DotKernel(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, size_t
   return total;
 }
 
-void MatrixVectorKernel(const float* matrix, const float* vector, size_t rows, size_t dim, float* out) {
+void MatrixVectorKernel(const float* HWY_RESTRICT matrix, const float* HWY_RESTRICT vector, size_t rows, size_t dim,
+                        float* HWY_RESTRICT out) {
+#if HWY_TARGET == HWY_SCALAR
   for (size_t r = 0; r < rows; ++r) out[r] = DotKernel(matrix + r * dim, vector, dim);
+#else
+  // Four rows at once: what a sum over lanes costs is shared. The last ones go along with copies of themselves, so that
+  // a row's result does not depend on its place.
+  const hn::ScalableTag<float> d;
+  const size_t lanes = hn::Lanes(d);
+  for (size_t r = 0; r < rows; r += 4) {
+    const size_t count = rows - r < 4 ? rows - r : 4;
+    const float* row[4];
+    for (size_t k = 0; k < 4; ++k) row[k] = matrix + (r + (k < count ? k : 0)) * dim;
+    auto sum0 = hn::Zero(d), sum1 = hn::Zero(d), sum2 = hn::Zero(d), sum3 = hn::Zero(d);
+    size_t i = 0;
+    for (; i + lanes <= dim; i += lanes) {
+      const auto v = hn::LoadU(d, vector + i);
+      sum0 = hn::MulAdd(hn::LoadU(d, row[0] + i), v, sum0);
+      sum1 = hn::MulAdd(hn::LoadU(d, row[1] + i), v, sum1);
+      sum2 = hn::MulAdd(hn::LoadU(d, row[2] + i), v, sum2);
+      sum3 = hn::MulAdd(hn::LoadU(d, row[3] + i), v, sum3);
+    }
+    HWY_ALIGN float sums[4];
+    hn::StoreU(SumEach(SumToFour(d, sum0), SumToFour(d, sum1), SumToFour(d, sum2), SumToFour(d, sum3)), Lanes4(), sums);
+    for (size_t k = 0; k < count; ++k) {
+      out[r + k] = sums[k];
+      for (size_t tail = i; tail < dim; ++tail) out[r + k] += row[k][tail] * vector[tail];
+    }
+  }
+#endif
 }
 
 void AxpyKernel(float scale, const float* HWY_RESTRICT x, float* HWY_RESTRICT y, size_t n) {
@@ -64,6 +95,18 @@ void MatrixVectorBf16Kernel(const uint16_t* matrix, const float* vector, size_t 
   }
 }
 
+void FromBf16Kernel(const uint16_t* HWY_RESTRICT values, size_t n, float* HWY_RESTRICT out) {
+  const hn::ScalableTag<float> d;
+  const hn::Rebind<uint16_t, decltype(d)> d16;
+  const hn::RebindToUnsigned<decltype(d)> du;
+  const size_t lanes = hn::Lanes(d);
+  size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    hn::StoreU(hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(du, hn::LoadU(d16, values + i)))), d, out + i);
+  }
+  for (; i < n; ++i) out[i] = std::bit_cast<float>(static_cast<uint32_t>(values[i]) << 16);
+}
+
 const char* TargetName() { return hwy::TargetName(HWY_TARGET); }
 
 }  // namespace HWY_NAMESPACE
@@ -77,6 +120,7 @@ HWY_EXPORT(DotKernel);
 HWY_EXPORT(MatrixVectorKernel);
 HWY_EXPORT(AxpyKernel);
 HWY_EXPORT(MatrixVectorBf16Kernel);
+HWY_EXPORT(FromBf16Kernel);
 HWY_EXPORT(TargetName);
 
 float Dot(std::span<const float> a, std::span<const float> b) {
@@ -105,7 +149,10 @@ uint16_t ToBf16(float value) {
   return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
-float FromBf16(uint16_t value) { return std::bit_cast<float>(static_cast<uint32_t>(value) << 16); }
+void FromBf16(std::span<const uint16_t> values, std::span<float> out) {
+  BOWERBIRD_CHECK(values.size() == out.size());
+  HWY_DYNAMIC_DISPATCH(FromBf16Kernel)(values.data(), values.size(), out.data());
+}
 
 const char* SimdTargetName() { return HWY_DYNAMIC_DISPATCH(TargetName)(); }
 

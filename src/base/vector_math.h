@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -23,7 +24,10 @@ void MatrixVectorBf16(std::span<const uint16_t> matrix, std::span<const float> v
 
 /// bfloat16 nearest to `value`, ties to even.
 uint16_t ToBf16(float value);
-float FromBf16(uint16_t value);
+inline float FromBf16(uint16_t value) { return std::bit_cast<float>(static_cast<uint32_t>(value) << 16); }
+
+/// Each of them; out.size() == values.size().
+void FromBf16(std::span<const uint16_t> values, std::span<float> out);
 
 /// The instruction set in use, such as "AVX3_ZEN4", for reports.
 const char* SimdTargetName();

@@ -16,9 +16,12 @@ struct alignas(64) StampCache::Shard {
     ItemKey key;
     Stamp stamp;
     size_t bytes = 0;
+    bool used = false;  ///< since it came to the front
   };
   mutable std::mutex mutex;
-  std::list<Entry> by_use;  ///< most recent first
+  /// Evicted from the back; one that was used meanwhile goes to the front again (second chance). A hit moves nothing,
+  /// since that would touch the memory of its neighbors too.
+  std::list<Entry> by_age;
   absl::flat_hash_map<ItemKey, std::list<Entry>::iterator> entries;
   uint64_t bytes = 0;
   uint64_t invalidations = 0;
@@ -26,7 +29,7 @@ struct alignas(64) StampCache::Shard {
   void Erase(std::list<Entry>::iterator entry) {
     bytes -= entry->bytes;
     entries.erase(entry->key);
-    by_use.erase(entry);
+    by_age.erase(entry);
   }
 };
 
@@ -43,7 +46,7 @@ StampCache::Stamp StampCache::Get(ItemKey key) {
   {
     const std::lock_guard lock(shard.mutex);
     if (const auto it = shard.entries.find(key); it != shard.entries.end()) {
-      shard.by_use.splice(shard.by_use.begin(), shard.by_use, it->second);
+      it->second->used = true;
       return it->second->stamp;
     }
     invalidations = shard.invalidations;
@@ -56,10 +59,18 @@ StampCache::Stamp StampCache::Get(ItemKey key) {
   // The item may have changed after it was read.
   if (shard.invalidations != invalidations || bytes > shard_bytes_max_) return *loaded;
   if (shard.entries.contains(key)) return *loaded;
-  shard.by_use.push_front({key, *loaded, bytes});
-  shard.entries[key] = shard.by_use.begin();
+  shard.by_age.push_front({key, *loaded, bytes});
+  shard.entries[key] = shard.by_age.begin();
   shard.bytes += bytes;
-  while (shard.bytes > shard_bytes_max_) shard.Erase(std::prev(shard.by_use.end()));
+  while (shard.bytes > shard_bytes_max_) {
+    const auto oldest = std::prev(shard.by_age.end());
+    if (oldest->used) {
+      oldest->used = false;
+      shard.by_age.splice(shard.by_age.begin(), shard.by_age, oldest);
+    } else {
+      shard.Erase(oldest);
+    }
+  }
   return *loaded;
 }
 

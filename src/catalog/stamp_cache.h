@@ -15,7 +15,7 @@ namespace bowerbird::catalog {
 ///
 /// Threads  any thread at once.
 /// Cost     a hit: one lock of one of 64 shards and a reference count (catalog_bench).
-/// Bounds   `bytes_max` in all, each shard its part; the least recently used goes first.
+/// Bounds   `bytes_max` in all, each shard its part; what was not used for longest goes first, about.
 class StampCache {
  public:
   using Stamp = std::shared_ptr<const ItemStamp>;

@@ -91,10 +91,19 @@ absl::Status ConfigReload(const ConfigReloadOptions& options) {
   return absl::OkStatus();
 }
 
-absl::Status Init(const Folder& folder) {
-  ASSIGN_OR_RETURN(const bool made, app::App::InitFolder(folder.dir, folder.app, config::StarterText()));
-  std::printf("%s/bowerbird.toml %s\n", app::App::Folder(folder.dir, folder.app).c_str(),
-              made ? "written" : "was there already");
+absl::Status Init(const InitOptions& options) {
+  const Folder& folder = options.folder;
+  const std::string path = app::App::Folder(folder.dir, folder.app) + "/bowerbird.toml";
+  std::string text = config::StarterText();
+  if (!options.preset.empty()) {
+    ASSIGN_OR_RETURN(text, config::PresetText(options.preset));
+  }
+  ASSIGN_OR_RETURN(const bool made, app::App::InitFolder(folder.dir, folder.app, text));
+  if (!made && !options.preset.empty()) {
+    return absl::FailedPreconditionError(
+        fmt::format("{} is there already and is left as it is; name another folder, or remove it", path));
+  }
+  std::printf("%s %s\n", path.c_str(), made ? "written" : "was there already");
   return absl::OkStatus();
 }
 

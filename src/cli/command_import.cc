@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <simdjson.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -7,9 +6,9 @@
 
 #include "app/app.h"
 #include "base/hash.h"
-#include "base/json_writer.h"
 #include "base/status_macros.h"
 #include "base/string_map.h"
+#include "cli/api_sink.h"
 #include "cli/commands.h"
 #include "cli/connection.h"
 #include "cli/progress.h"
@@ -21,93 +20,11 @@ namespace bowerbird::cli {
 namespace {
 
 namespace fs = std::filesystem;
-using simdjson::dom::element;
 
 constexpr size_t kRowsToInfer = 20'000;
 
-std::string_view Text(element parent, std::string_view key) {
-  std::string_view text;
-  if (parent[key].get(text) != simdjson::SUCCESS) return {};
-  return text;
-}
-
-/// Sends batches through the API and reads the verdicts. Remembers which items the events named.
-class ApiSink final : public ingest::Sink {
- public:
-  explicit ApiSink(Connection* connection) : connection_(connection) {}
-
-  absl::StatusOr<Result> Send(ingest::Kind kind, const std::vector<std::string>& objects) override {
-    const bool events = kind == ingest::Kind::kEvents;
-    std::string body = events ? "{\"events\":[" : "{\"upsert\":[";
-    for (size_t i = 0; i < objects.size(); ++i) {
-      if (i > 0) body.push_back(',');
-      body += objects[i];
-    }
-    body += "]}";
-    ASSIGN_OR_RETURN(const std::string answer,
-                     connection_->Checked("POST", events ? "/v1/events?history=true" : "/v1/items:batch", body));
-    element document;
-    if (parser_.parse(answer).get(document) != simdjson::SUCCESS) return absl::InternalError("the answer is not JSON");
-    return events ? ReadVerdicts(document, objects) : ReadRejected(document, objects);
-  }
-
-  const base::StringSet& items_named() const { return items_named_; }
-
- private:
-  absl::StatusOr<Result> ReadVerdicts(element document, const std::vector<std::string>& objects) {
-    Result result;
-    if (document["accepted"].get(result.accepted) != simdjson::SUCCESS)
-      return absl::InternalError("the answer has no count of accepted events");
-    // Verdicts are absent, or none, when every event was accepted.
-    simdjson::dom::array verdicts;
-    if (document["verdicts"].get(verdicts) == simdjson::SUCCESS) {
-      size_t index = 0;
-      for (const element verdict : verdicts) {
-        if (Text(verdict, "verdict") == "rejected") {
-          result.rejected.push_back({index, fmt::format("{}: {}", Text(verdict, "field"), Text(verdict, "detail"))});
-        }
-        ++index;
-      }
-    }
-    for (const std::string& object : objects) {
-      element event;
-      if (object_parser_.parse(object).get(event) != simdjson::SUCCESS) continue;
-      const std::string_view item = Text(event, "item");
-      if (!item.empty() && !items_named_.contains(item)) items_named_.insert(std::string(item));
-    }
-    return result;
-  }
-
-  absl::StatusOr<Result> ReadRejected(element document, const std::vector<std::string>& objects) {
-    Result result;
-    simdjson::dom::array rejected;
-    if (document["applied"].get(result.accepted) != simdjson::SUCCESS)
-      return absl::InternalError("the answer has no count of applied items");
-    if (document["rejected"].get(rejected) != simdjson::SUCCESS) return result;
-    if (rejected.size() == 0) return result;
-    base::StringMap<size_t> index_of;
-    for (size_t i = 0; i < objects.size(); ++i) {
-      element item;
-      if (object_parser_.parse(objects[i]).get(item) == simdjson::SUCCESS) index_of[std::string(Text(item, "id"))] = i;
-    }
-    for (const element verdict : rejected) {
-      const auto it = index_of.find(Text(verdict, "id"));
-      result.rejected.push_back({it == index_of.end() ? 0 : it->second,
-                                 fmt::format("{}: {}", Text(verdict, "field"), Text(verdict, "detail"))});
-    }
-    return result;
-  }
-
-  Connection* const connection_;
-  simdjson::dom::parser parser_, object_parser_;
-  base::StringSet items_named_;
-};
-
 absl::StatusOr<std::unique_ptr<ingest::RowSource>> OpenSource(const ImportOptions& options) {
-  if (options.form == "csv")
-    return ingest::OpenCsv(options.path, options.separator == "\\t" ? "\t" : options.separator);
-  if (options.form == "jsonl") return ingest::OpenJsonLines(options.path);
-  return ingest::OpenParquet(options.path);
+  return OpenRows(options.form, options.path, options.separator);
 }
 
 /// The first import into a folder writes its config: the starter and what the input needs declared.
@@ -139,34 +56,14 @@ void PrintReport(const std::string& what, const ingest::ImportReport& report, co
   if (report.rejected > 0) std::printf("  rejected rows, with line and reason: %s\n", rejects_path.c_str());
 }
 
-/// Events may name items that nobody described: they become items with an id only, so that they can be recommended.
-absl::Status MakeBareItems(Connection& connection, ApiSink& sink) {
-  std::vector<std::string> batch;
-  uint64_t made = 0;
-  const auto send = [&]() -> absl::Status {
-    if (batch.empty()) return absl::OkStatus();
-    made += batch.size();
-    RETURN_IF_ERROR(sink.Send(ingest::Kind::kItems, batch).status());
-    batch.clear();
-    return absl::OkStatus();
-  };
-  for (const std::string& id : sink.items_named()) {
-    ASSIGN_OR_RETURN(const server::HttpResponse known,
-                     connection.Call("GET", "/v1/items/" + server::PercentEncode(id), ""));
-    if (known.status != 404) continue;
-    std::string object;
-    base::JsonWriter(&object).BeginObject().Key("id").String(id).Key("title").String(id).EndObject();
-    batch.push_back(std::move(object));
-    if (batch.size() == 1000) RETURN_IF_ERROR(send());
-  }
-  RETURN_IF_ERROR(send());
-  if (made > 0)
-    std::printf("%s items that the events name and nobody described: made with their id as title\n",
-                Thousands(made).c_str());
-  return absl::OkStatus();
-}
-
 }  // namespace
+
+absl::StatusOr<std::unique_ptr<ingest::RowSource>> OpenRows(const std::string& form, const std::string& path,
+                                                            const std::string& separator) {
+  if (form == "csv") return ingest::OpenCsv(path, separator == "\\t" ? "\t" : separator);
+  if (form == "jsonl") return ingest::OpenJsonLines(path);
+  return ingest::OpenParquet(path);
+}
 
 absl::Status Import(const ImportOptions& options) {
   const ingest::Kind kind = options.kind == "items" ? ingest::Kind::kItems : ingest::Kind::kEvents;
@@ -206,7 +103,13 @@ absl::Status Import(const ImportOptions& options) {
   import.progress = [&](double share, uint64_t rows) { ShowProgress(options.kind, share, rows); };
   ASSIGN_OR_RETURN(const ingest::ImportReport report, ingest::Import(*source, mapping, sink, import));
   PrintReport(options.kind, report, import.rejects_path);
-  if (kind == ingest::Kind::kEvents && !options.only_known_items) return MakeBareItems(*connection, sink);
+  if (kind == ingest::Kind::kEvents && !options.only_known_items) {
+    ASSIGN_OR_RETURN(const uint64_t made, sink.MakeBareItems());
+    if (made > 0) {
+      std::printf("%s items that the events name and nobody described: made with their id as title\n",
+                  Thousands(made).c_str());
+    }
+  }
   return absl::OkStatus();
 }
 

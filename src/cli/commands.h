@@ -1,10 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "ingest/row_source.h"
 
 /// One function a command of `bowerbird`; main.cc reads the command line and nothing else. Each prints its result on
 /// standard output, progress and notes on standard error, and returns OK or what to say before exiting with 1.
@@ -28,7 +31,12 @@ struct ConfigReloadOptions {
 };
 /// Of the server that owns the folder; FailedPrecondition without one.
 absl::Status ConfigReload(const ConfigReloadOptions& options);
-absl::Status Init(const Folder& folder);
+struct InitOptions {
+  Folder folder;
+  std::string preset;  ///< empty: the starter, and a folder that has a config is left as it is
+};
+/// FailedPrecondition: a preset was asked for, and the folder has a config already.
+absl::Status Init(const InitOptions& options);
 
 struct ServeOptions {
   Folder folder;
@@ -37,6 +45,9 @@ struct ServeOptions {
 };
 absl::Status Serve(const ServeOptions& options);
 
+/// A file as rows; `separator` of CSV, "\\t" for a tab.
+absl::StatusOr<std::unique_ptr<ingest::RowSource>> OpenRows(const std::string& form, const std::string& path,
+                                                            const std::string& separator);
 struct AppsOptions {
   Folder folder;  ///< of it, the directory alone
   std::string name;
@@ -94,6 +105,21 @@ struct ReplayOptions {
 };
 absl::Status Replay(const ReplayOptions& options);
 
+struct ReplayStreamOptions {
+  std::string form;  ///< "csv", "jsonl", "parquet", or a known stream: "globo"
+  std::string path;
+  std::string map, type, separator = ",";
+  std::string from, until;  ///< times; empty: all
+  std::string config;       ///< a bowerbird.toml; empty: the defaults
+  std::string dir;          ///< of the app that is made; empty: a temporary one
+  std::string surface = "next";
+  uint32_t n = 20;
+  double share = 0.05;
+  uint64_t seed = 1;
+  bool json = false;
+};
+absl::Status ReplayStream(ReplayStreamOptions options);
+
 struct KeysOptions {
   Folder folder;
   std::string name, id;
@@ -141,5 +167,15 @@ struct DemoOptions {
   int port = 8080;
 };
 absl::Status Demo(const DemoOptions& options);
+
+struct PlaygroundOptions {
+  std::string csv, movielens;  ///< neither: a small simulated world
+  std::string map;             ///< FIELD=COLUMN,... of the csv
+  std::string dir;             ///< empty: a temporary folder
+  int port = -1;               ///< -1: 8080, or any free one
+  bool headless = false, json = false;
+};
+/// From a file to a first page: imports, trains, indexes, serves on loopback until SIGTERM or SIGINT.
+absl::Status Playground(const PlaygroundOptions& options);
 
 }  // namespace bowerbird::cli

@@ -11,7 +11,6 @@
 #include "absl/synchronization/notification.h"
 #include "base/status_macros.h"
 #include "server/api.h"
-#include "server/http_client.h"
 #include "server/keys.h"
 #include "server/metrics.h"
 #include "server/structured_log.h"
@@ -134,6 +133,10 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::OpenFolder(const std::st
   auto connection = std::make_unique<LocalConnection>(dir, "", std::move(keys));
   if (open_apps) connection->OpenAll();
   return connection;
+}
+
+std::unique_ptr<Connection> Connection::Over(server::HttpClient client) {
+  return std::make_unique<RemoteConnection>(std::move(client), "");
 }
 
 absl::StatusOr<std::string> Connection::Checked(std::string_view method, std::string_view target,

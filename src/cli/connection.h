@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "app/app.h"
 #include "server/http.h"
+#include "server/http_client.h"
 
 namespace bowerbird::cli {
 
@@ -19,6 +20,8 @@ class Connection {
   /// The API of the folder itself, for operators' calls: about no app. In this process, `open_apps` opens every app
   /// first; one that cannot be opened is listed as failed. NotFound: no such folder.
   static absl::StatusOr<std::unique_ptr<Connection>> OpenFolder(const std::string& dir, bool open_apps);
+  /// The API at the other end of `client`.
+  static std::unique_ptr<Connection> Over(server::HttpClient client);
   virtual ~Connection() = default;
   /// Whether a server answers, not this process.
   virtual bool remote() const = 0;

@@ -10,6 +10,7 @@
 #include "cli/demo_client.h"
 #include "cli/demo_world.h"
 #include "cli/progress.h"
+#include "cli/temporary_folder.h"
 #include "server/server.h"
 #include "sim/browse.h"
 #include "sim/browse_report.h"
@@ -21,27 +22,6 @@ namespace fs = std::filesystem;
 
 constexpr uint32_t kUsersOnThePage = 40;
 constexpr double kVisitsPerSecond = 2;
-
-/// The demo's folder: the caller's, kept; else a temporary one, removed at the end.
-class DemoFolder {
- public:
-  explicit DemoFolder(const std::string& given) : path_(given), temporary_(given.empty()) {
-    if (!temporary_) return;
-    path_ = (fs::temp_directory_path() / "bowerbird-demo-XXXXXX").string();
-    if (mkdtemp(path_.data()) == nullptr) path_.clear();
-  }
-  ~DemoFolder() {
-    std::error_code ignored;
-    if (temporary_ && !path_.empty()) fs::remove_all(path_, ignored);
-  }
-  DemoFolder(const DemoFolder&) = delete;
-  DemoFolder& operator=(const DemoFolder&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-  const bool temporary_;
-};
 
 absl::Status Post(server::HttpClient& client, std::string_view target) {
   ASSIGN_OR_RETURN(const server::HttpResponse response, client.Call("POST", target, "{}"));
@@ -63,7 +43,7 @@ void Say(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); 
 }  // namespace
 
 absl::Status Demo(const DemoOptions& options) {
-  const DemoFolder folder(options.dir);
+  const TemporaryFolder folder(options.dir, "bowerbird-demo");
   if (folder.path().empty()) return absl::UnavailableError("no temporary folder can be made");
   if (fs::exists(app::App::Folder(folder.path(), "default") + "/log")) {
     return absl::FailedPreconditionError(
@@ -82,13 +62,16 @@ absl::Status Demo(const DemoOptions& options) {
 
   // Declared before the server: its threads ask for pictures until it is gone.
   Gallery gallery;
-  const auto users = std::make_shared<const std::string>(UsersJson(world, kUsersOnThePage));
+  const std::string users = UsersJson(world, kUsersOnThePage);
   RETURN_IF_ERROR(app::App::InitFolder(folder.path(), "default", DemoConfigText(world_options.embedding_dim)).status());
   server::Server::Options server_options;
   server_options.dir = folder.path();
   server_options.config.port = options.headless ? 0 : static_cast<uint16_t>(options.port);
   server_options.config.log_level = "warn";
-  server_options.routes = [&](server::Api& api) { AddDemoRoutes(api, users, &gallery); };
+  server_options.routes = [&](server::Api& api) {
+    AddDemoRoutes(
+        api, [users] { return users; }, &gallery);
+  };
   ASSIGN_OR_RETURN(const auto server, server::Server::Start(server_options));
   const std::string address = fmt::format("127.0.0.1:{}", server->port());
   ASSIGN_OR_RETURN(server::HttpClient setup, server::HttpClient::Connect(address, 600'000'000));

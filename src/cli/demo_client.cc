@@ -71,7 +71,7 @@ absl::Status DemoClient::SendEvents(std::span<const sim::SentEvent> events) {
 }
 
 absl::Status DemoClient::AddItem(const sim::world::Item& item) {
-  if (const auto number = world_->FindItem(item.id)) gallery_->Add(item, world_->PictureSvg(*number));
+  if (const auto number = world_->FindItem(item.id)) gallery_->Add(ExhibitOf(item, world_->PictureSvg(*number)));
   return Post("/v1/items:batch", fmt::format("{{\"upsert\":[{}]}}", ItemJson(item))).status();
 }
 

@@ -4,23 +4,16 @@
 #include <simdjson.h>
 
 #include <algorithm>
-#include <optional>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/str_split.h"
 #include "base/json_writer.h"
 #include "base/status_macros.h"
-#include "server/embedded.h"
 
 namespace bowerbird::cli {
 namespace {
 
 constexpr size_t kBatch = 1000;
-constexpr size_t kFoundMax = 8;
-constexpr size_t kWordsBytesMax = 100;
-constexpr std::string_view kPictureAge = "max-age=3600";
 
 /// Posts and expects a 200; the number at `count_key` of the answer.
 absl::StatusOr<uint64_t> Post(server::HttpClient& client, std::string_view target, std::string_view body,
@@ -33,15 +26,6 @@ absl::StatusOr<uint64_t> Post(server::HttpClient& client, std::string_view targe
   if (parser.parse(response.body).get(document) || document[count_key].get(count))
     return absl::InternalError(fmt::format("{}: no '{}'", target, count_key));
   return count;
-}
-
-void Respond(const server::Responder& respond, std::string body, std::string_view type,
-             std::string_view cache = "no-cache") {
-  server::HttpResponse response;
-  response.headers.emplace_back("cache-control", cache);
-  response.body = std::move(body);
-  response.content_type = type;
-  respond(std::move(response));
 }
 
 }  // namespace
@@ -95,37 +79,8 @@ interval = "30s"
                      embedding_dim);
 }
 
-void Gallery::Add(const sim::world::Item& item, std::string svg) {
-  std::string words = absl::AsciiStrToLower(fmt::format("{} {} {}", item.title, item.topic, item.subtopic));
-  absl::MutexLock lock(&mutex_);
-  exhibits_[item.id] = {std::move(svg), item.title, item.topic, std::move(words)};
-}
-
-std::string Gallery::Picture(std::string_view item) const {
-  absl::ReaderMutexLock lock(&mutex_);
-  const auto it = exhibits_.find(item);
-  return it == exhibits_.end() ? std::string() : it->second.svg;
-}
-
-std::string Gallery::FindJson(std::string_view text) const {
-  const std::string lower = absl::AsciiStrToLower(std::string(text.substr(0, kWordsBytesMax)));
-  const std::vector<std::string> words = absl::StrSplit(lower, ' ', absl::SkipEmpty());
-  std::string found;
-  base::JsonWriter json(&found);
-  json.BeginArray();
-  size_t count = 0;
-  absl::ReaderMutexLock lock(&mutex_);
-  for (auto it = exhibits_.begin(); it != exhibits_.end() && !words.empty() && count < kFoundMax; ++it) {
-    const bool all = std::all_of(words.begin(), words.end(), [&](const std::string& word) {
-      return it->second.words.find(word) != std::string::npos;
-    });
-    if (!all) continue;
-    json.BeginObject().Key("id").String(it->first).Key("title").String(it->second.title);
-    json.Key("topic").String(it->second.topic).EndObject();
-    ++count;
-  }
-  json.EndArray();
-  return found;
+Exhibit ExhibitOf(const sim::world::Item& item, std::string svg) {
+  return {item.id, item.title, item.topic, item.subtopic, std::move(svg)};
 }
 
 std::string ItemJson(const sim::world::Item& item) {
@@ -174,7 +129,7 @@ absl::StatusOr<uint64_t> ImportWorld(sim::world::World& world, sim::Audience& au
   };
   const std::span<const sim::world::Item> items = world.Items();
   for (uint32_t i = 0; i < items.size(); ++i) {
-    gallery.Add(items[i], world.PictureSvg(sim::world::ItemNumber(i)));
+    gallery.Add(ExhibitOf(items[i], world.PictureSvg(sim::world::ItemNumber(i))));
     add(ItemJson(items[i]), "upsert");
     if (size == kBatch || i + 1 == items.size()) {
       RETURN_IF_ERROR(Post(client, "/v1/items:batch", body + "]}", "applied").status());
@@ -232,40 +187,6 @@ std::string UsersJson(const sim::world::World& world, uint32_t count) {
   }
   json.EndArray();
   return text;
-}
-
-void AddDemoRoutes(server::Api& api, std::shared_ptr<const std::string> users_json, const Gallery* gallery) {
-  const auto text = [](std::string_view body, std::string_view type) {
-    return [body, type](const std::shared_ptr<server::HttpRequest>&, const server::Responder& respond) {
-      Respond(respond, std::string(body), type);
-    };
-  };
-  api.AddRoute({"GET", "/demo", "", text(server::DemoIndexText(), "text/html; charset=utf-8")});
-  api.AddRoute({"GET", "/demo/", "", text(server::DemoIndexText(), "text/html; charset=utf-8")});
-  api.AddRoute({"GET", "/demo/assets/{name}", "",
-                [](const std::shared_ptr<server::HttpRequest>& request, const server::Responder& respond) {
-                  const std::string& name = request->path_parameters["name"];
-                  const std::string_view asset = server::DemoAssetText(name);
-                  if (asset.empty()) return respond(server::ProblemResponse(404, "not_found", "no such file"));
-                  Respond(respond, std::string(asset),
-                          name.ends_with(".css") ? "text/css; charset=utf-8" : "text/javascript; charset=utf-8");
-                }});
-  api.AddRoute({"GET", "/demo/find", "",
-                [gallery](const std::shared_ptr<server::HttpRequest>& request, const server::Responder& respond) {
-                  const auto words = request->query.find("q");
-                  Respond(respond, gallery->FindJson(words == request->query.end() ? "" : words->second),
-                          "application/json");
-                }});
-  api.AddRoute({"GET", "/demo/users", "",
-                [users_json](const std::shared_ptr<server::HttpRequest>&, const server::Responder& respond) {
-                  Respond(respond, *users_json, "application/json");
-                }});
-  api.AddRoute({"GET", "/demo/pictures/{item}.svg", "",
-                [gallery](const std::shared_ptr<server::HttpRequest>& request, const server::Responder& respond) {
-                  std::string svg = gallery->Picture(request->path_parameters["item"]);
-                  if (svg.empty()) return respond(server::ProblemResponse(404, "not_found", "no such picture"));
-                  Respond(respond, std::move(svg), "image/svg+xml", kPictureAge);
-                }});
 }
 
 }  // namespace bowerbird::cli

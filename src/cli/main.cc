@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <signal.h>
 
 #include <CLI/CLI.hpp>
@@ -8,6 +9,7 @@
 
 #include "cli/commands.h"
 #include "cli/operator_commands.h"
+#include "config/config.h"
 
 namespace {
 
@@ -31,16 +33,21 @@ void BlockSignals(std::initializer_list<int> signals = {SIGTERM, SIGINT}) {
 
 int main(int argc, char** argv) {
   CLI::App program(
-      "Bowerbird: events in, personal feeds out.\nStart with: bowerbird import movielens|csv|jsonl|parquet PATH, then "
+      "Bowerbird: events in, personal feeds out.\nStart with: bowerbird playground --csv FILE. To stay: import PATH, "
+      "then "
       "train cf, index build, serve.");
   program.require_subcommand(1);
   program.set_version_flag("--version", BOWERBIRD_VERSION);
   std::function<absl::Status()> run;
 
   Folder folder;
-  auto* init = program.add_subcommand("init", "make a folder with a starter config");
-  AddFolder(init, &folder);
-  init->callback([&] { run = [&] { return Init(folder); }; });
+  InitOptions init_options;
+  auto* init = program.add_subcommand("init", "make a folder with a config to begin with");
+  AddFolder(init, &init_options.folder);
+  init->add_option("folder", init_options.folder.dir, "the folder; the same as --dir")->excludes("--dir");
+  init->add_option("--preset", init_options.preset, "what the app shows; without it a general starter")
+      ->check(CLI::IsMember(bowerbird::config::PresetNames()));
+  init->callback([&] { run = [&] { return Init(init_options); }; });
 
   ConfigCheckOptions config_check;
   auto* config = program.add_subcommand("config", "the config")->require_subcommand(1);
@@ -142,10 +149,52 @@ int main(int argc, char** argv) {
   state_verify->callback([&] { run = [&] { return StateVerify(folder); }; });
 
   ReplayOptions replay_options;
-  auto* replay = program.add_subcommand("replay", "run a past answer again and compare");
+  auto* replay = program.add_subcommand(
+      "replay",
+      "a past answer again (--request), or a recorded stream: let it happen again and predict its next actions");
+  replay->require_subcommand(0, 1);
   AddFolder(replay, &replay_options.folder);
-  replay->add_option("--request", replay_options.request, "request id of the answer")->required();
-  replay->callback([&] { run = [&] { return Replay(replay_options); }; });
+  replay->add_option("--request", replay_options.request, "request id of an answer: run it again and compare");
+  replay->callback([&, replay] {
+    if (!replay->get_subcommands().empty()) return;
+    if (replay_options.request.empty()) throw CLI::RequiredError("--request ID, or one of csv, jsonl, parquet, globo");
+    run = [&] { return Replay(replay_options); };
+  });
+  ReplayStreamOptions stream_options;
+  for (const char* form : {"csv", "jsonl", "parquet", "globo"}) {
+    const bool known = std::string_view(form) == "globo";
+    auto* command = replay->add_subcommand(form, known ? "clicks of Globo.com (clicks.csv.zst)" : "rows of a file");
+    command->add_option("path", stream_options.path, known ? "the folder" : "the file (plain, .gz, .zst)")
+        ->required()
+        ->check(known ? CLI::Validator(CLI::ExistingDirectory) : CLI::Validator(CLI::ExistingFile));
+    if (!known) {
+      command->add_option("--map", stream_options.map,
+                          "FIELD=COLUMN,... of user, item, time, type, session; common names are found without it, but "
+                          "for session");
+      command->add_option("--type", stream_options.type, "event type of every row");
+    }
+    if (std::string_view(form) == "csv")
+      command->add_option("--separator", stream_options.separator, "between columns")->capture_default_str();
+    command->add_option("--from", stream_options.from, "leave out what was before this time");
+    command->add_option("--until", stream_options.until,
+                        "and from this time on; a day, RFC 3339 or seconds since 1970");
+    command->add_option("--config", stream_options.config, "a bowerbird.toml; the defaults without it")
+        ->check(CLI::ExistingFile);
+    command->add_option("--dir", stream_options.dir, "keep the data here; without it a temporary folder");
+    command->add_option("--surface", stream_options.surface, "that predicts")->capture_default_str();
+    command->add_option("-n", stream_options.n, "items of a prediction")
+        ->check(CLI::Range(1, 200))
+        ->capture_default_str();
+    command->add_option("--share", stream_options.share, "of the actions that is predicted")
+        ->check(CLI::Range(0.0, 1.0))
+        ->capture_default_str();
+    command->add_option("--seed", stream_options.seed, "which ones")->capture_default_str();
+    command->add_flag("--json", stream_options.json, "nothing but one JSON object");
+    command->callback([&, form] {
+      stream_options.form = form;
+      run = [&] { return ReplayStream(stream_options); };
+    });
+  }
 
   EvaluateOptions evaluate_options;
   auto* evaluate =
@@ -212,6 +261,46 @@ int main(int argc, char** argv) {
   demo->callback([&] {
     BlockSignals({SIGTERM, SIGINT});
     run = [&] { return Demo(demo_options); };
+  });
+
+  PlaygroundOptions playground_options;
+  auto* playground = program.add_subcommand(
+      "playground", "from your own file to a first personal page, without a config; a simulated world without a file");
+  auto* csv = playground->add_option("--csv", playground_options.csv,
+                                     "a table of who did what (plain, .gz, .zst); its columns are guessed");
+  csv->check(CLI::ExistingFile);
+  playground->add_option("--movielens", playground_options.movielens, "a MovieLens folder")
+      ->check(CLI::ExistingDirectory)
+      ->excludes(csv);
+  playground->add_option("--map", playground_options.map, "FIELD=COLUMN,... where a guess is wrong")->needs(csv);
+  playground->add_option("--dir", playground_options.dir, "keep the data here; without it a temporary folder");
+  playground->add_option("--port", playground_options.port, "of the page; 8080 or any free one without it")
+      ->check(CLI::Range(0, 65535));
+  playground->add_flag("--headless", playground_options.headless, "print the page and end");
+  playground->add_flag("--json", playground_options.json,
+                       "the page, what was understood and timings as one JSON object");
+  playground->callback([&] {
+    BlockSignals({SIGTERM, SIGINT});
+    run = [&] { return Playground(playground_options); };
+  });
+
+  std::string help_about;
+  auto* help = program.add_subcommand("help", "what there is, or what a command takes");
+  help->add_option("command", help_about, "");
+  help->callback([&] {
+    run = [&]() -> absl::Status {
+      if (help_about.empty()) {
+        std::printf("%s", program.help().c_str());
+        return absl::OkStatus();
+      }
+      const auto about =
+          program.get_subcommands([&](const CLI::App* command) { return command->check_name(help_about); });
+      if (about.empty()) {
+        return absl::NotFoundError(fmt::format("no command '{}'; `bowerbird help` lists them", help_about));
+      }
+      std::printf("%s", about.front()->help("bowerbird").c_str());
+      return absl::OkStatus();
+    };
   });
 
   CLI11_PARSE(program, argc, argv);

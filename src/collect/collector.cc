@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "base/json_writer.h"
+#include "bowerbird/v1/service.pb.h"
 #include "collect/event_json.h"
+#include "collect/event_protobuf.h"
 #include "collect/event_rules.h"
 
 namespace bowerbird::collect {
@@ -57,6 +59,48 @@ void AppendJson(const CollectResult& result, std::string* out) {
   json.EndObject();
 }
 
+void AppendProtobuf(const CollectResult& result, std::string* out) {
+  v1::CollectResponse response;
+  response.set_accepted(result.accepted);
+  response.set_rejected(result.rejected);
+  for (const Verdict& verdict : result.verdicts) {
+    v1::EventVerdict* to = response.add_verdicts();
+    to->set_verdict(std::string(VerdictName(verdict.kind)));
+    if (verdict.kind != Verdict::Kind::kRejected) continue;
+    to->set_code(verdict.problem.code);
+    to->set_field(verdict.problem.field);
+    to->set_detail(verdict.problem.detail);
+  }
+  response.AppendToString(out);
+}
+
+namespace {
+
+/// Readers that keep their buffers: as many as threads were inside Collect at once.
+template <typename Reader>
+class ReaderPool {
+ public:
+  explicit ReaderPool(std::shared_ptr<const config::Config> config) : config_(std::move(config)) {}
+  std::unique_ptr<Reader> Take() {
+    const std::lock_guard lock(mutex_);
+    if (readers_.empty()) return std::make_unique<Reader>(config_);
+    std::unique_ptr<Reader> reader = std::move(readers_.back());
+    readers_.pop_back();
+    return reader;
+  }
+  void Give(std::unique_ptr<Reader> reader) {
+    const std::lock_guard lock(mutex_);
+    readers_.push_back(std::move(reader));
+  }
+
+ private:
+  const std::shared_ptr<const config::Config> config_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Reader>> readers_;
+};
+
+}  // namespace
+
 /// The events of one call on their way into the log.
 struct Collector::Batch {
   struct Hide {
@@ -93,17 +137,17 @@ struct Collector::Impl {
         partitions(log->PartitionCount(log::Topic::kEvents)),
         rules(this->config) {}
 
-  std::unique_ptr<EventJsonReader> TakeReader() {
-    const std::lock_guard lock(readers_mutex);
-    if (readers.empty()) return std::make_unique<EventJsonReader>(config);
-    std::unique_ptr<EventJsonReader> reader = std::move(readers.back());
-    readers.pop_back();
-    return reader;
-  }
-
-  void GiveReader(std::unique_ptr<EventJsonReader> reader) {
-    const std::lock_guard lock(readers_mutex);
-    readers.push_back(std::move(reader));
+  template <typename Reader>
+  void Collect(std::string_view body, Source source, ReaderPool<Reader>* readers, Done done) {
+    std::shared_ptr<Batch> batch = NewBatch(source);
+    std::unique_ptr<Reader> reader = readers->Take();
+    const absl::Status read =
+        reader->Read(body, [&](int64_t index, v1::Event* event, bool has_time, const catalog::Problem* problem) {
+          Admit(index, event, has_time, problem, batch.get());
+        });
+    readers->Give(std::move(reader));
+    if (!read.ok()) return done(read);
+    Append(std::move(batch), std::move(done));
   }
 
   std::shared_ptr<Batch> NewBatch(Source source) const {
@@ -229,9 +273,8 @@ struct Collector::Impl {
   const Overlays overlays;
   const uint32_t partitions;
   const EventRules rules;
-  std::mutex readers_mutex;
-  /// As many as threads were inside Collect at once.
-  std::vector<std::unique_ptr<EventJsonReader>> readers;
+  ReaderPool<EventJsonReader> json_readers{config};
+  ReaderPool<EventProtobufReader> protobuf_readers{config};
 };
 
 Collector::Collector(std::shared_ptr<const config::Config> config, const catalog::KeyHasher& hasher, log::EventLog* log,
@@ -240,15 +283,11 @@ Collector::Collector(std::shared_ptr<const config::Config> config, const catalog
 Collector::~Collector() = default;
 
 void Collector::Collect(std::string_view json_body, Source source, Done done) {
-  std::shared_ptr<Batch> batch = impl_->NewBatch(source);
-  std::unique_ptr<EventJsonReader> reader = impl_->TakeReader();
-  const absl::Status read =
-      reader->Read(json_body, [&](int64_t index, v1::Event* event, bool has_time, const catalog::Problem* problem) {
-        impl_->Admit(index, event, has_time, problem, batch.get());
-      });
-  impl_->GiveReader(std::move(reader));
-  if (!read.ok()) return done(read);
-  impl_->Append(std::move(batch), std::move(done));
+  impl_->Collect(json_body, source, &impl_->json_readers, std::move(done));
+}
+
+void Collector::CollectProtobuf(std::string_view body, Source source, Done done) {
+  impl_->Collect(body, source, &impl_->protobuf_readers, std::move(done));
 }
 
 void Collector::CollectEvents(std::vector<v1::Event> events, Source source, Done done) {

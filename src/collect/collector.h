@@ -40,14 +40,15 @@ struct CollectResult {
   std::vector<Accepted> positions;  ///< of the accepted events, in the order sent
 };
 
-/// Appends the result as a v1::CollectResponse in JSON.
+/// Appends the result as a v1::CollectResponse, in JSON or in protobuf.
 void AppendJson(const CollectResult& result, std::string* out);
+void AppendProtobuf(const CollectResult& result, std::string* out);
 
 /// Takes clients' events in: reads and checks them, stamps each with keys, times, config version, dedupe print and the
 /// item's categories and attributes, and appends what was accepted to the `events` topic.
 ///
 /// A bad event is rejected by a verdict of its own, with a stable code, its field, what was found and what would be
-/// accepted; nothing of it is kept, and the others of its batch are accepted. A body that is not JSON or is over a
+/// accepted; nothing of it is kept, and the others of its batch are accepted. A body that cannot be read or is over a
 /// limit is refused whole. docs/formats/event-json.md has the fields and the codes.
 ///
 /// Threads  any thread at once.
@@ -75,6 +76,8 @@ class Collector {
 
   /// `json_body` is {"events": [...]}, a bare array of events, or one event. It is not used after the return.
   void Collect(std::string_view json_body, Source source, Done done);
+  /// `body` is a v1::CollectRequest in protobuf; the same checks and verdicts.
+  void CollectProtobuf(std::string_view body, Source source, Done done);
   /// The same checks for events that were read elsewhere. Fields that intake stamps are ignored.
   void CollectEvents(std::vector<v1::Event> events, Source source, Done done);
 

@@ -87,15 +87,15 @@ struct Signal {
   uint32_t top = 0;
 };
 
-enum class GeneratorKind : uint8_t { kIals, kCoOccurrence, kTrending, kFresh, kPopular, kSimilar };
+enum class GeneratorKind : uint8_t { kIals, kCoOccurrence, kTrending, kFresh, kPopular, kSimilar, kNext };
 
 struct Generator {
   std::string name;
   GeneratorKind kind = GeneratorKind::kIals;
-  uint32_t count = 500;      ///< candidates returned at most
-  int64_t half_life_us = 0;  ///< trending: decay of counts; co_occurrence: decay of the user's recent actions
+  uint32_t count = 300;      ///< candidates returned at most
+  int64_t half_life_us = 0;  ///< trending: decay of counts; co_occurrence, next: decay of the user's recent actions
   int64_t window_us = 0;     ///< trending, fresh: how far back
-  uint32_t seeds = 50;       ///< co_occurrence: how many recent items start it
+  uint32_t seeds = 50;       ///< co_occurrence, next: how many recent items start it
 };
 
 struct Objective {
@@ -122,6 +122,7 @@ struct Surface {
   std::vector<std::string> generators;  ///< names in Config::generators
   base::StringMap<double> weights;  ///< generator name -> weight of its normalized score in the rank score; default 1
   uint32_t candidates_max = 2000;
+  uint32_t ranked_max = 300;  ///< candidates that the first stage passes on to the ranker
   SeenPolicy seen = SeenPolicy::kExclude;
   int64_t seen_window_us = 0;  ///< 0: for as long as state remembers
   double seen_factor = 0.5;    ///< demote: score multiplier
@@ -141,6 +142,7 @@ struct Pipeline {
   double unobserved_weight = 0.01;
   int64_t co_occurrence_half_life_us = 0;
   uint32_t snapshots_kept = 5;
+  int64_t window_us = 0;  ///< train on what was appended within this time before now; 0: on the whole log
 };
 
 struct Served {
@@ -197,6 +199,10 @@ ParseResult Parse(std::string_view text, std::string_view file);
 absl::StatusOr<std::shared_ptr<const Config>> Load(const std::string& path);
 /// The starter config that `import` writes into an empty folder: commented, under 60 lines; Parse accepts it.
 std::string StarterText();
+/// Configs to begin with, by what is shown: "shop", "articles", "pins". Commented, under 40 lines; Parse accepts them.
+std::vector<std::string> PresetNames();
+/// InvalidArgument: an unknown name.
+absl::StatusOr<std::string> PresetText(std::string_view name);
 
 /// DIR/server.toml: what belongs to the process, not to an app.
 struct ServerConfig {

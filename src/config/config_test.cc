@@ -206,7 +206,7 @@ seeds = 5
 count = 7
 )");
   ASSERT_NE(config, nullptr);
-  EXPECT_EQ(config->generators.size(), 7u);
+  EXPECT_EQ(config->generators.size(), 8u);
   EXPECT_EQ(config->FindGenerator("trending")->half_life_us, kDayUs / 4);
   EXPECT_EQ(config->FindGenerator("trending")->window_us, 7 * kDayUs);
   EXPECT_EQ(config->FindGenerator("popular")->kind, GeneratorKind::kFresh);
@@ -246,7 +246,7 @@ item = "item-1"
 position = 1
 )");
   ASSERT_NE(config, nullptr);
-  EXPECT_EQ(config->surfaces.size(), 3u);
+  EXPECT_EQ(config->surfaces.size(), 4u);
   const Surface* email = config->FindSurface("email");
   ASSERT_NE(email, nullptr);
   EXPECT_THAT(email->generators, ElementsAre("for_you", "popular"));
@@ -309,6 +309,23 @@ TEST(StarterTest, IsReadAndShort) {
   EXPECT_EQ(config->FindSurface("home")->rules.size(), 1u);
   const ServerParseResult server = ParseServer(StarterServerText(), "server.toml");
   EXPECT_THAT(server.problems, IsEmpty()) << Join(server.problems);
+}
+
+TEST(PresetTest, AreReadShortAndCommented) {
+  EXPECT_THAT(PresetNames(), ElementsAre("shop", "articles", "pins"));
+  for (const std::string& name : PresetNames()) {
+    const auto text = PresetText(name);
+    ASSERT_TRUE(text.ok()) << name;
+    EXPECT_LT(std::ranges::count(*text, '\n'), 40) << name;
+    EXPECT_GE(std::ranges::count(*text, '#'), 4) << name;
+    const ParseResult parsed = Parse(*text, name);
+    ASSERT_NE(parsed.config, nullptr) << name << ": " << Join(parsed.problems);
+    // What it says is more than the default: a recipe, attributes, and what people do there.
+    EXPECT_GE(parsed.config->item_attributes.size(), 3u) << name;
+    EXPECT_GT(parsed.config->event_types.size(), Read("")->event_types.size()) << name;
+  }
+  EXPECT_EQ(PresetText("bakery").status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(PresetText("bakery").status().message()), HasSubstr("shop, articles, pins"));
 }
 
 TEST(LoadTest, NamesTheFileThatIsNotThere) {

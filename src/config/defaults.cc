@@ -42,6 +42,7 @@ std::vector<Generator> DefaultGenerators() {
       GeneratorDefaults("fresh", GeneratorKind::kFresh),
       GeneratorDefaults("popular", GeneratorKind::kPopular),
       GeneratorDefaults("similar", GeneratorKind::kSimilar),
+      GeneratorDefaults("next", GeneratorKind::kNext),
   };
 }
 
@@ -54,7 +55,12 @@ std::vector<Surface> DefaultSurfaces() {
   related.needs_item = true;
   related.generators = {"similar", "because"};
   related.seen = SeenPolicy::kAllow;
-  return {std::move(home), std::move(related)};
+  Surface next;
+  next.name = "next";
+  next.generators = {"next"};
+  // What is being talked about is gone back to, but not by who has just left it.
+  next.seen_window_us = 30 * kMinuteUs;
+  return {std::move(home), std::move(related), std::move(next)};
 }
 
 }  // namespace
@@ -81,6 +87,11 @@ Generator GeneratorDefaults(std::string_view name, GeneratorKind kind) {
       break;
     case GeneratorKind::kPopular:
       generator.count = 200;
+      break;
+    case GeneratorKind::kNext:
+      generator.count = 200;
+      generator.half_life_us = 30 * kMinuteUs;
+      generator.seeds = 4;
       break;
   }
   return generator;

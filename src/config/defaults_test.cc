@@ -99,14 +99,16 @@ TEST(DefaultsTest, Generators) {
     GeneratorKind kind;
     uint32_t count;
     int64_t half_life_us, window_us;
+    uint32_t seeds = 50;
   };
   constexpr Expected kExpected[] = {
-      {"for_you", GeneratorKind::kIals, 500, 0, 0},
-      {"because", GeneratorKind::kCoOccurrence, 500, 30 * kDayUs, 0},
+      {"for_you", GeneratorKind::kIals, 300, 0, 0},
+      {"because", GeneratorKind::kCoOccurrence, 300, 30 * kDayUs, 0},
       {"trending", GeneratorKind::kTrending, 200, kDayUs, 7 * kDayUs},
       {"fresh", GeneratorKind::kFresh, 200, 0, 30 * kDayUs},
       {"popular", GeneratorKind::kPopular, 200, 0, 0},
-      {"similar", GeneratorKind::kSimilar, 500, 0, 0},
+      {"similar", GeneratorKind::kSimilar, 300, 0, 0},
+      {"next", GeneratorKind::kNext, 200, 30 * 60 * kSecondUs, 0, 4},
   };
   const auto& generators = Defaults().generators;
   ASSERT_EQ(generators.size(), std::size(kExpected));
@@ -116,12 +118,12 @@ TEST(DefaultsTest, Generators) {
     EXPECT_EQ(generators[i].count, kExpected[i].count) << generators[i].name;
     EXPECT_EQ(generators[i].half_life_us, kExpected[i].half_life_us) << generators[i].name;
     EXPECT_EQ(generators[i].window_us, kExpected[i].window_us) << generators[i].name;
-    EXPECT_EQ(generators[i].seeds, 50u) << generators[i].name;
+    EXPECT_EQ(generators[i].seeds, kExpected[i].seeds) << generators[i].name;
   }
 }
 
 TEST(DefaultsTest, Surfaces) {
-  ASSERT_EQ(Defaults().surfaces.size(), 2u);
+  ASSERT_EQ(Defaults().surfaces.size(), 3u);
   const Surface& home = Defaults().surfaces[0];
   EXPECT_EQ(home.name, "home");
   EXPECT_FALSE(home.needs_item);
@@ -132,10 +134,16 @@ TEST(DefaultsTest, Surfaces) {
   EXPECT_TRUE(related.needs_item);
   EXPECT_THAT(related.generators, ElementsAre("similar", "because"));
   EXPECT_EQ(related.seen, SeenPolicy::kAllow);
+  const Surface& next = Defaults().surfaces[2];
+  EXPECT_EQ(next.name, "next");
+  EXPECT_FALSE(next.needs_item);
+  EXPECT_THAT(next.generators, ElementsAre("next"));
+  EXPECT_EQ(next.seen, SeenPolicy::kExclude);
   for (const Surface& surface : Defaults().surfaces) {
     EXPECT_THAT(surface.weights, IsEmpty());
     EXPECT_EQ(surface.candidates_max, 2000u);
-    EXPECT_EQ(surface.seen_window_us, 0);
+    EXPECT_EQ(surface.ranked_max, 300u);
+    EXPECT_EQ(surface.seen_window_us, surface.name == "next" ? 30 * 60 * kSecondUs : 0);
     EXPECT_EQ(surface.seen_factor, 0.5);
     EXPECT_EQ(surface.explore, 0.01);
     EXPECT_EQ(surface.temperature, 0.1);
@@ -158,8 +166,8 @@ TEST(DefaultsTest, DeclaredThings) {
   EXPECT_EQ(view.code, 16);
   EXPECT_EQ(config->objectives[0].window_us, kDayUs);
   EXPECT_EQ(config->objectives[0].weight, 1);
-  EXPECT_FALSE(config->surfaces[2].needs_item);
-  EXPECT_EQ(config->surfaces[2].seen, SeenPolicy::kExclude);
+  EXPECT_FALSE(config->surfaces.back().needs_item);
+  EXPECT_EQ(config->surfaces.back().seen, SeenPolicy::kExclude);
 }
 
 TEST(DefaultsTest, PipelineAndServed) {

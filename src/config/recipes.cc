@@ -16,7 +16,8 @@ constexpr size_t kSurfacesMax = 250;
 constexpr std::pair<std::string_view, GeneratorKind> kKinds[] = {
     {"ials", GeneratorKind::kIals},         {"co_occurrence", GeneratorKind::kCoOccurrence},
     {"trending", GeneratorKind::kTrending}, {"fresh", GeneratorKind::kFresh},
-    {"popular", GeneratorKind::kPopular},   {"similar", GeneratorKind::kSimilar}};
+    {"popular", GeneratorKind::kPopular},   {"similar", GeneratorKind::kSimilar},
+    {"next", GeneratorKind::kNext}};
 constexpr std::pair<std::string_view, SeenPolicy> kSeenPolicies[] = {
     {"exclude", SeenPolicy::kExclude}, {"demote", SeenPolicy::kDemote}, {"allow", SeenPolicy::kAllow}};
 
@@ -26,19 +27,20 @@ std::string_view KindName(GeneratorKind kind) {
 
 void ReadGenerator(TableReader table, bool declared, Generator* generator) {
   if (declared)
-    table.Require("kind", "\"ials\", \"co_occurrence\", \"trending\", \"fresh\", \"popular\" or \"similar\"");
+    table.Require("kind", "\"ials\", \"co_occurrence\", \"trending\", \"fresh\", \"popular\", \"similar\" or \"next\"");
   GeneratorKind kind = generator->kind;
   // Under a kind that is none of ours every key is looked at, so that its other problems are told too.
   const bool any = !table.Choice<GeneratorKind>("kind", kKinds, &kind) && (declared || table.Has("kind"));
   if (declared || kind != generator->kind) *generator = GeneratorDefaults(generator->name, kind);
   table.Integer("count", 1, 10'000, &generator->count);
-  if (any || kind == GeneratorKind::kTrending || kind == GeneratorKind::kCoOccurrence) {
+  if (any || kind == GeneratorKind::kTrending || kind == GeneratorKind::kCoOccurrence || kind == GeneratorKind::kNext) {
     table.Duration("half_life", kSecondUs, kDurationUsMax, &generator->half_life_us);
   }
   if (any || kind == GeneratorKind::kTrending || kind == GeneratorKind::kFresh) {
     table.Duration("window", kSecondUs, kDurationUsMax, &generator->window_us);
   }
-  if (any || kind == GeneratorKind::kCoOccurrence) table.Integer("seeds", 1, 1000, &generator->seeds);
+  if (any || kind == GeneratorKind::kCoOccurrence || kind == GeneratorKind::kNext)
+    table.Integer("seeds", 1, 1000, &generator->seeds);
   table.RefuseUnknown(any ? "a generator" : fmt::format("a generator of kind \"{}\"", KindName(kind)));
 }
 
@@ -88,6 +90,7 @@ void ReadSurface(TableReader table, bool declared, Draft* draft, Surface* surfac
   ReadSurfaceGenerators(&table, draft, surface);
   ReadWeights(table.Table("weights"), surface);
   table.Integer("candidates_max", 1, 100'000, &surface->candidates_max);
+  table.Integer("ranked_max", 1, 100'000, &surface->ranked_max);
   table.Choice<SeenPolicy>("seen", kSeenPolicies, &surface->seen);
   table.Duration("seen_window", 0, kDurationUsMax, &surface->seen_window_us);
   table.Number("seen_factor", Interval::Share(), &surface->seen_factor);

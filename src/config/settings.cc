@@ -71,6 +71,10 @@ void ReadPipeline(TableReader table, Pipeline* pipeline) {
   table.Number("unobserved_weight", Interval::Closed(0, 1000), &pipeline->unobserved_weight);
   table.Duration("co_occurrence_half_life", kMinuteUs, kDurationUsMax, &pipeline->co_occurrence_half_life_us);
   table.Integer("snapshots_kept", 1, 1000, &pipeline->snapshots_kept);
+  table.Duration("window", 0, kDurationUsMax, &pipeline->window_us);
+  if (pipeline->window_us > 0 && pipeline->window_us < kMinuteUs) {
+    table.Refuse("window", "less than a minute", "\"0s\" (the whole log) or at least \"1m\"");
+  }
   table.RefuseUnknown("[pipeline]");
 }
 

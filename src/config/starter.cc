@@ -32,7 +32,7 @@ tags = "strings"
 [log]
 retention = "0s"
 
-# Where candidates come from. for_you, because, trending, fresh, popular and similar are there by default.
+# Where candidates come from. for_you, because, trending, fresh, popular, similar and next are there by default.
 [generators.trending]
 half_life = "1d"
 window = "7d"

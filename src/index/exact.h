@@ -24,6 +24,10 @@ struct Hit {
 /// Threads  any at once.
 /// Cost     O(eligible rows * dim), bound by memory bandwidth; O(k) memory. Measured by exact_bench.
 
+/// out[i] = the score that TopInnerProducts gives the row of ordinals[i]; 0 for kNoOrdinal.
+void InnerProducts(const FactorRows& rows, std::span<const float> query, std::span<const Ordinal> ordinals,
+                   std::span<float> out);
+
 /// The min(k, eligible rows) best rows by inner product with the query.
 std::vector<Hit> TopInnerProducts(const FactorRows& rows, std::span<const float> query,
                                   std::span<const uint64_t> eligible, uint32_t k);

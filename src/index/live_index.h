@@ -52,13 +52,20 @@ class LiveView {
   bool Eligible(const ItemHandle& item) const;
   std::string_view Id(const ItemHandle& item) const;
   /// Category hashes (catalog::CategoryHash), in the item's order.
-  std::span<const uint64_t> Categories(const ItemHandle& item) const;
+  std::span<const uint64_t> Categories(const ItemHandle& item) const {
+    return item.delta != nullptr ? std::span<const uint64_t>(item.delta->categories)
+                                 : snapshot_->Categories(item.ordinal);
+  }
   /// "" for a hash that no item of the view has. Cost: beyond the snapshot's categories, that of the first Delta().
   std::string_view CategoryName(uint64_t hash) const;
-  int64_t CreatedUs(const ItemHandle& item) const;
+  int64_t CreatedUs(const ItemHandle& item) const {
+    return item.delta != nullptr ? item.delta->item.created_time_us() : snapshot_->CreatedUs(item.ordinal);
+  }
   /// The item's factor in the snapshot's space: trained, or predicted from attributes for a new one. Empty without a
   /// model. `scratch` is used where the stored form is not float32; the span is valid until it is used again.
   std::span<const float> Factor(const ItemHandle& item, std::vector<float>* scratch) const;
+  /// The same into `out`, {dim}; zeros for an item without one. Only where the snapshot has a model.
+  void CopyFactor(const ItemHandle& item, std::span<float> out) const;
   /// True for a factor learned from events, false for a predicted one.
   bool FactorTrained(const ItemHandle& item) const;
   /// The whole item as the catalog has it.

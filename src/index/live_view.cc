@@ -90,11 +90,6 @@ std::string_view LiveView::Id(const ItemHandle& item) const {
   return item.delta != nullptr ? std::string_view(item.delta->item.id()) : snapshot_->Id(item.ordinal);
 }
 
-std::span<const uint64_t> LiveView::Categories(const ItemHandle& item) const {
-  return item.delta != nullptr ? std::span<const uint64_t>(item.delta->categories)
-                               : snapshot_->Categories(item.ordinal);
-}
-
 std::string_view LiveView::CategoryName(uint64_t hash) const {
   if (snapshot_ != nullptr) {
     if (const std::string_view name = snapshot_->CategoryName(hash); !name.empty()) return name;
@@ -111,17 +106,26 @@ std::string_view LiveView::CategoryName(uint64_t hash) const {
   return found == lazy_->names.end() ? std::string_view() : found->second;
 }
 
-int64_t LiveView::CreatedUs(const ItemHandle& item) const {
-  return item.delta != nullptr ? item.delta->item.created_time_us() : snapshot_->CreatedUs(item.ordinal);
-}
-
 std::span<const float> LiveView::Factor(const ItemHandle& item, std::vector<float>* scratch) const {
   if (snapshot_ == nullptr || snapshot_->dim() == 0) return {};
   if (item.delta != nullptr && !item.delta->factor_trained) return item.delta->factor;
   const std::span<const uint16_t> row = snapshot_->factors().Row(item.ordinal);
   scratch->resize(row.size());
-  std::ranges::transform(row, scratch->begin(), base::FromBf16);
+  base::FromBf16(row, *scratch);
   return *scratch;
+}
+
+void LiveView::CopyFactor(const ItemHandle& item, std::span<float> out) const {
+  if (item.delta != nullptr && !item.delta->factor_trained) {
+    const std::vector<float>& factor = item.delta->factor;
+    if (factor.empty()) {
+      std::ranges::fill(out, 0.0f);
+    } else {
+      std::ranges::copy(factor, out.begin());
+    }
+    return;
+  }
+  base::FromBf16(snapshot_->factors().Row(item.ordinal), out);
 }
 
 bool LiveView::FactorTrained(const ItemHandle& item) const {

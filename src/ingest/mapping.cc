@@ -23,13 +23,18 @@ struct Spelling {
 };
 const std::vector<Spelling>& Spellings(Kind kind) {
   static const std::vector<Spelling> kEvents = {
-      {"user", {"user", "userid", "visitorid", "customerid", "accountid", "uid", "anonymousid", "distinctid"}},
+      {"user",
+       {"user", "userid", "visitorid", "customerid", "customer", "accountid", "memberid", "reviewerid", "profileid",
+        "uid", "anonymousid", "distinctid", "sessionid"}},
       {"item",
-       {"item", "itemid", "productid", "movieid", "articleid", "contentid", "pinid", "videoid", "trackid",
-        "clickarticleid", "sku", "asin"}},
-      {"time", {"time", "timestamp", "ts", "eventtime", "datetime", "date", "createdat", "clicktimestamp", "unixtime"}},
-      {"type", {"type", "event", "eventtype", "action", "eventname", "behavior"}},
-      {"value", {"value", "rating", "price", "amount", "score"}},
+       {"item",    "itemid", "productid",   "movieid",   "articleid",      "contentid",  "pinid",   "videoid",
+        "trackid", "songid", "bookid",      "gameid",    "recipeid",       "businessid", "venueid", "locationid",
+        "newsid",  "postid", "productcode", "stockcode", "clickarticleid", "sku",        "asin",    "isbn"}},
+      {"time",
+       {"time", "timestamp", "ts", "eventtime", "datetime", "date", "createdat", "clicktimestamp", "unixtime",
+        "unixreviewtime"}},
+      {"type", {"type", "event", "eventtype", "action", "eventname", "behavior", "behaviour", "interaction"}},
+      {"value", {"value", "rating", "stars", "overall", "price", "amount", "score"}},
       {"client_id", {"clientid", "eventid", "messageid", "id"}},
       {"surface", {"surface", "placement"}},
       {"query", {"query", "searchquery", "q"}},
@@ -37,9 +42,10 @@ const std::vector<Spelling>& Spellings(Kind kind) {
       {"dwell_ms", {"dwellms", "dwell"}},
   };
   static const std::vector<Spelling> kItems = {
-      {"id",
-       {"id", "item", "itemid", "productid", "movieid", "articleid", "contentid", "pinid", "videoid", "sku", "asin"}},
-      {"title", {"title", "name", "productname", "headline"}},
+      {"id", {"id",         "item",    "itemid", "productid",   "movieid",   "articleid", "contentid",  "pinid",
+              "videoid",    "trackid", "songid", "bookid",      "gameid",    "recipeid",  "businessid", "venueid",
+              "locationid", "newsid",  "postid", "productcode", "stockcode", "sku",       "asin",       "isbn"}},
+      {"title", {"title", "name", "productname", "itemname", "movietitle", "booktitle", "trackname", "headline"}},
       {"description", {"description", "text", "summary", "body"}},
       {"categories", {"categories", "category", "genres", "genre", "topics", "topic", "producttype"}},
       {"image_url", {"imageurl", "image", "img", "imagelink", "thumbnail"}},
@@ -154,6 +160,34 @@ const std::vector<std::string_view>& MappableFields(Kind kind) {
   return kind == Kind::kEvents ? kEvents : kItems;
 }
 
+void AssignByName(Kind kind, const std::vector<std::string>& columns, const std::vector<std::string_view>& wanted,
+                  std::vector<std::string>* fields) {
+  for (const Spelling& spelling : Spellings(kind)) {
+    if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), spelling.field) == wanted.end()) continue;
+    if (std::find(fields->begin(), fields->end(), spelling.field) != fields->end()) continue;
+    const auto of_name = [&](std::string_view name) -> std::string* {
+      for (size_t i = 0; i < columns.size(); ++i) {
+        if ((*fields)[i].empty() && Normalize(columns[i]) == name) return &(*fields)[i];
+      }
+      return nullptr;
+    };
+    for (const std::string_view name : spelling.names) {
+      if (std::string* const field = of_name(name); field != nullptr) {
+        *field = spelling.field;
+        break;
+      }
+    }
+  }
+}
+
+std::string_view FieldByName(Kind kind, std::string_view column) {
+  const std::string name = Normalize(column);
+  for (const Spelling& spelling : Spellings(kind)) {
+    if (std::find(spelling.names.begin(), spelling.names.end(), name) != spelling.names.end()) return spelling.field;
+  }
+  return {};
+}
+
 absl::StatusOr<int64_t> ReadTimeUs(std::string_view text) {
   double number = 0;
   if (absl::SimpleAtod(std::string(text), &number) && std::isfinite(number)) {
@@ -193,17 +227,16 @@ absl::StatusOr<Mapping> MakeMapping(Kind kind, const std::vector<std::string>& c
     mapping.columns[column].field = pair.first;
     taken.insert(pair.first);
   }
-  for (const Spelling& spelling : Spellings(kind)) {
-    if (taken.contains(spelling.field) || (spelling.field == "type" && !event_type.empty())) continue;
-    for (const std::string_view name : spelling.names) {
-      const auto it = std::find_if(columns.begin(), columns.end(), [&](const std::string& column) {
-        return Normalize(column) == name && mapping.columns[column_index(column)].field.empty();
-      });
-      if (it == columns.end()) continue;
-      mapping.columns[static_cast<size_t>(it - columns.begin())].field = spelling.field;
-      taken.insert(std::string(spelling.field));
-      break;
-    }
+  std::vector<std::string> fields;
+  for (const Mapping::Column& column : mapping.columns) fields.push_back(column.field);
+  std::vector<std::string_view> wanted;
+  for (const std::string_view field : MappableFields(kind)) {
+    if (field != "type" || event_type.empty()) wanted.push_back(field);
+  }
+  AssignByName(kind, columns, wanted, &fields);
+  for (size_t i = 0; i < columns.size(); ++i) {
+    mapping.columns[i].field = fields[i];
+    if (!fields[i].empty()) taken.insert(fields[i]);
   }
   for (size_t i = 0; i < columns.size(); ++i) {
     Mapping::Column& column = mapping.columns[i];

@@ -37,6 +37,13 @@ const std::vector<std::string_view>& MappableFields(Kind kind);
 absl::StatusOr<Mapping> MakeMapping(Kind kind, const std::vector<std::string>& columns, std::string_view text,
                                     const base::StringMap<expression::Type>& types, std::string_view event_type);
 
+/// Gives the columns that feed nothing yet (an empty string in `fields`, one a column) the field of `wanted` that their
+/// name is a common spelling of, unless another column feeds it. An empty `wanted` means every field.
+void AssignByName(Kind kind, const std::vector<std::string>& columns, const std::vector<std::string_view>& wanted,
+                  std::vector<std::string>* fields);
+/// The field that a column of this name feeds by common spelling; empty when there is none.
+std::string_view FieldByName(Kind kind, std::string_view column);
+
 /// The client id of an event that has none: the same for the same row (input, line and text), so that a repeated import
 /// counts once, and another for any other row, so that a replaced file is no repetition.
 std::string MadeClientId(const Mapping& mapping, const Row& row);

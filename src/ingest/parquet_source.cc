@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "ingest/row_source.h"
 
@@ -14,14 +15,16 @@ namespace {
 
 using OpenFunction = RowSource* (*)(const char* path, absl::Status* status);
 
-/// Beside the program, in the package's folder, or where the build left it.
+/// Beside the program, in the package's folder, or, for a build with tests, where the build left it.
 absl::StatusOr<OpenFunction> LoadPlugin() {
   constexpr char kName[] = "libbowerbird_parquet.so";
   std::error_code ignored;
   const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
-  std::string tried;
-  for (const std::filesystem::path& folder :
-       {program, program / "../lib/bowerbird", std::filesystem::path(BOWERBIRD_PLUGIN_FOLDER)}) {
+  std::vector<std::filesystem::path> folders = {program, program / "../lib/bowerbird"};
+#ifdef BOWERBIRD_PLUGIN_FOLDER
+  folders.emplace_back(BOWERBIRD_PLUGIN_FOLDER);
+#endif
+  for (const std::filesystem::path& folder : folders) {
     const std::filesystem::path file = folder / kName;
     if (!std::filesystem::exists(file)) continue;
     void* plugin = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);

@@ -4,12 +4,9 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cmath>
-#include <optional>
 
-#include "absl/strings/numbers.h"
 #include "base/status_macros.h"
-#include "expression/schema.h"
+#include "ingest/type_guess.h"
 
 namespace bowerbird::ingest {
 namespace {
@@ -17,51 +14,12 @@ namespace {
 /// Declared by one import at most: fewer than a config may hold, so that what people add still fits.
 constexpr size_t kDeclaredMax = 200;
 
-/// What every item has: a config that declared one of these again would be refused.
-constexpr std::string_view kBuiltInAttributes[] = {"id",        "domain",  "title",   "price",
-                                                   "available", "created", "updated", "categories"};
-
 /// Whether a config may name an event type so without quotes.
 bool ValidType(std::string_view name) {
   return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](unsigned char c) {
     return std::isalnum(c) != 0 || c == '_' || c == '-';
   });
 }
-
-bool ValidAttribute(std::string_view name) {
-  return name.size() <= 64 && name.find('.') == name.npos && expression::IsAttributeName(name) &&
-         std::find(std::begin(kBuiltInAttributes), std::end(kBuiltInAttributes), name) == std::end(kBuiltInAttributes);
-}
-
-/// The narrowest type that every value seen so far fits.
-class TypeGuess {
- public:
-  void Add(const Row::Cell& cell) {
-    if (!cell.present) return;
-    seen_ = true;
-    if (cell.is_list) {
-      list_ = true;
-      return;
-    }
-    double number = 0;
-    if (!absl::SimpleAtod(cell.text, &number) || !std::isfinite(number)) number_ = false;
-    if (cell.text != "true" && cell.text != "false") bool_ = false;
-    // A plain number is a number, however much it looks like seconds since 1970.
-    if (number_ || !ReadTimeUs(cell.text).ok()) time_ = false;
-    if (cell.text.find('|') != std::string::npos) separated_ = true;
-  }
-  std::optional<expression::Type> Get() const {
-    if (!seen_) return std::nullopt;
-    if (list_) return expression::Type::kStrings;
-    if (bool_) return expression::Type::kBool;
-    if (number_) return expression::Type::kNumber;
-    if (time_) return expression::Type::kTime;
-    return separated_ ? expression::Type::kStrings : expression::Type::kString;
-  }
-
- private:
-  bool seen_ = false, list_ = false, bool_ = true, number_ = true, time_ = true, separated_ = false;
-};
 
 }  // namespace
 
@@ -85,7 +43,7 @@ absl::StatusOr<Declarations> Infer(Kind kind, RowSource& source, std::string_vie
   if (kind == Kind::kItems) {
     for (size_t c = 0; c < guesses.size(); ++c) {
       const auto type = guesses[c].Get();
-      if (type && mapping.columns[c].field.empty() && ValidAttribute(source.columns()[c]) &&
+      if (type && mapping.columns[c].field.empty() && DeclarableAttribute(source.columns()[c]) &&
           found.item_attributes.size() < kDeclaredMax)
         found.item_attributes[source.columns()[c]] = *type;
     }

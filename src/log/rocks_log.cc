@@ -157,6 +157,8 @@ absl::StatusOr<std::vector<Offset>> RocksLog::Append(std::vector<AppendRecord> b
 
 void RocksLog::AppendAsync(std::vector<AppendRecord> batch, AppendDone done) {
   Pending pending{std::move(batch), std::move(done), absl::OkStatus(), 0};
+  pending.may_linger = std::all_of(pending.batch.begin(), pending.batch.end(),
+                                   [](const AppendRecord& record) { return record.topic == Topic::kServed; });
   pending.refusal = Check(pending.batch, &pending.bytes);
   if (!pending.refusal.ok()) pending.bytes = 0;
   {
@@ -166,8 +168,10 @@ void RocksLog::AppendAsync(std::vector<AppendRecord> batch, AppendDone done) {
     });
     if (!closing_) {
       queue_bytes_ += pending.bytes;
+      const bool wake = queue_.empty() || (!pending.may_linger && !urgent_) || queue_bytes_ >= kGroupBytes;
+      urgent_ |= !pending.may_linger;
       queue_.push_back(std::move(pending));
-      if (queue_.size() == 1) queue_filled_.notify_one();
+      if (wake) queue_filled_.notify_one();
       return;
     }
   }
@@ -178,6 +182,8 @@ bool RocksLog::TakeGroup(std::vector<Pending>* group) {
   std::unique_lock lock(queue_mutex_);
   queue_filled_.wait(lock, [&] { return closing_ || !queue_.empty(); });
   if (queue_.empty()) return false;
+  queue_filled_.wait_for(lock, std::chrono::microseconds(options_.served_linger_us),
+                         [&] { return closing_ || urgent_ || queue_bytes_ >= kGroupBytes; });
   size_t bytes = 0;
   while (!queue_.empty() && (bytes == 0 || bytes + queue_.front().bytes <= kGroupBytes)) {
     bytes += queue_.front().bytes;
@@ -185,6 +191,7 @@ bool RocksLog::TakeGroup(std::vector<Pending>* group) {
     queue_.pop_front();
   }
   queue_bytes_ -= bytes;
+  urgent_ = std::any_of(queue_.begin(), queue_.end(), [](const Pending& pending) { return !pending.may_linger; });
   lock.unlock();
   queue_drained_.notify_all();
   return true;

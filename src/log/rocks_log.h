@@ -34,6 +34,8 @@ struct RocksLogOptions {
   const base::Clock* clock = &base::SystemClock::Get();
   /// Records that wait for the disk; Append and AppendAsync wait when they do not fit.
   size_t queue_bytes_max = 64u << 20;
+  /// Nobody waits for the served log: a group of nothing else may stay open for so long, and share one fsync.
+  int64_t served_linger_us = 5'000;
   /// A topic's file is written once it has this much; each topic that is written to may hold three times this in
   /// memory.
   uint64_t segment_bytes = 64u << 20;
@@ -107,6 +109,7 @@ class RocksLog final : public EventLog {
     AppendDone done;
     absl::Status refusal;  ///< not OK: only `done` is left to do
     size_t bytes = 0;
+    bool may_linger = false;
   };
   /// One partition's share of the group that is being written.
   struct Bucket {
@@ -172,6 +175,7 @@ class RocksLog final : public EventLog {
   std::condition_variable queue_filled_, queue_drained_;
   std::deque<Pending> queue_;
   size_t queue_bytes_ = 0;
+  bool urgent_ = false;  ///< something in the queue may not linger
   bool closing_ = false;
 
   // Of the writer's thread.

@@ -1,6 +1,7 @@
 #include "log/run.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/check.h"
 #include "base/hash.h"
@@ -101,7 +102,8 @@ absl::StatusOr<bool> RunReader::Next(Item* item) {
   uint64_t key_bytes = 0;
   uint64_t value_bytes = 0;
   if (!TakeVarint(&rest_, &gap) || !TakeVarint(&rest_, &key_bytes) || !TakeVarint(&rest_, &value_bytes) ||
-      key_bytes > rest_.size() || value_bytes > rest_.size() - key_bytes) {
+      key_bytes > rest_.size() || value_bytes > rest_.size() - key_bytes ||
+      gap >= std::numeric_limits<Offset>::max() - next_offset_) {
     return absl::DataLossError(fmt::format("run at offset {} ends inside a record", header_.first_offset));
   }
   item->offset = next_offset_ + gap;

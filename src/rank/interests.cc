@@ -74,18 +74,26 @@ Interests Interests::Make(const config::Config& config, const index::LiveView& v
       interests.categories_[hash].session += static_cast<float>(weight);
     }
   }
+  for (auto& [hash, category] : interests.categories_) {
+    const double rate = (category.acted + kCoarsePrior * interests.rate_) / (category.seen + kCoarsePrior);
+    category.rate = static_cast<float>(rate);
+    category.lift = static_cast<float>(std::log(rate / interests.rate_));
+    category.tired_log = std::log1p(category.tired);
+  }
   return interests;
 }
 
 Interests::Lift Interests::LiftOf(std::span<const uint64_t> categories) const {
-  double rate = rate_, first = rate_, prior = kCoarsePrior;
-  for (const uint64_t hash : categories) {
-    const Category& category = Of(hash);
-    rate = (category.acted + prior * rate) / (category.seen + prior);
-    if (hash == categories.front()) first = rate;
-    prior = kFinePrior;
+  if (categories.empty()) return {};
+  const auto first = categories_.find(categories.front());
+  const double first_rate = first == categories_.end() ? rate_ : first->second.rate;
+  double rate = first_rate;
+  for (const uint64_t hash : categories.subspan(1)) {
+    const auto found = categories_.find(hash);
+    if (found == categories_.end()) continue;  // without a history it is at the rate before it
+    rate = (found->second.acted + kFinePrior * rate) / (found->second.seen + kFinePrior);
   }
-  return {std::log(first / rate_), std::log(rate / first)};
+  return {first == categories_.end() ? 0 : first->second.lift, rate == first_rate ? 0 : std::log(rate / first_rate)};
 }
 
 }  // namespace bowerbird::rank

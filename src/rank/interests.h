@@ -26,6 +26,10 @@ class Interests {
     float seen = 0;      ///< items seen there, decayed
     float tired = 0;     ///< items seen there lately
     float session = 0;   ///< its part in the last few actions
+    // Of the above, made once:
+    float rate = 0;       ///< of actions, shrunk towards the user's own; the first category of an item starts there
+    float lift = 0;       ///< Lift::coarse of an item whose first category this is
+    float tired_log = 0;  ///< log(1 + tired)
   };
   const Category& Of(uint64_t category) const {
     const auto found = categories_.find(category);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "gmock/gmock.h"
@@ -40,7 +41,7 @@ struct RankTest : testing::Test {
     EXPECT_TRUE(view->Find(catalog.Key(i), &candidate.item));
     return candidate;
   }
-  Ranked Run(const std::vector<Candidate>& candidates) {
+  Request MakeRequest() {
     taste = retrieve::MakeTaste(*catalog.config, *view, user);
     Request request;
     request.config = catalog.config.get();
@@ -50,8 +51,9 @@ struct RankTest : testing::Test {
     request.items = catalog.table.get();
     request.taste = &taste;
     request.now_us = kNowUs;
-    return Rank(request, candidates);
+    return request;
   }
+  Ranked Run(const std::vector<Candidate>& candidates) { return Ranker(MakeRequest()).Rank(candidates); }
   static float Of(const Ranked& ranked, size_t candidate, Feature feature) {
     return ranked.features[candidate * kFeatures + static_cast<size_t>(feature)];
   }
@@ -192,6 +194,50 @@ TEST_F(RankTest, WeightsAreRelativeToTheGreatest) {
   EXPECT_EQ(weight(one, Feature::kSimilar), 0) << "not in the recipe";
   surface.weights = {{"near", 3}};
   EXPECT_EQ(weight(Run({Item(1)}), Feature::kNear), 3 * weight(one, Feature::kNear));
+}
+
+TEST_F(RankTest, TheFirstStageKeepsWhatTheRankerWants) {
+  user = catalog.User({{"save", 4}, {"save", 14}, {"click", 33}, {"click", 24}, {"save", 63}});
+  SeeTopic(4, 3);
+  SeeTopic(3, 5);
+  SeeTopic(8, 9);
+  std::vector<Candidate> candidates;
+  for (uint32_t i = 0; i < 200; ++i) {
+    candidates.push_back(Item(i));
+    candidates.back().generated[static_cast<size_t>(config::GeneratorKind::kTrending)] = i % 7 == 0 ? .5f : 0;
+  }
+  // One of the delta: its factor and its creation are its own.
+  catalog.items[104].set_created_time_us(kNowUs);
+  catalog.Apply(catalog.items[104]);
+  view = catalog.View();
+  candidates[104] = Item(104);
+  candidates[104].generated[static_cast<size_t>(config::GeneratorKind::kFresh)] = 1;
+
+  const Ranker ranker(MakeRequest());
+  const std::vector<float> first = ranker.FirstScores(candidates);
+  const Ranked ranked = ranker.Rank(candidates);
+  const auto best = [](std::vector<float> scores, size_t count) {
+    std::vector<uint32_t> order(scores.size());
+    for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
+    std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return scores[a] > scores[b]; });
+    return std::set<uint32_t>(order.begin(), order.begin() + static_cast<ptrdiff_t>(count));
+  };
+  const std::set<uint32_t> kept = best(first, 60);
+  uint32_t lost = 0;
+  for (const uint32_t wanted : best(ranked.scores, 25)) lost += kept.contains(wanted) ? 0 : 1;
+  EXPECT_LE(lost, 1u) << "of the 25 best";
+  EXPECT_TRUE(kept.contains(104));
+}
+
+TEST_F(RankTest, ACrowdMayBeGiven) {
+  catalog.table->counts[catalog.Key(101)] = {1000, 100, 0, 200};
+  catalog.table->counts[catalog.Key(102)] = {1000, 10, 0, 10};
+  const Ranker ranker(MakeRequest());
+  const Ranked both = ranker.Rank(std::vector{Item(101), Item(102)});
+  const Ranked one = ranker.Rank(std::vector{Item(102)}, &both.crowd);
+  EXPECT_EQ(Of(one, 0, Feature::kQuality), Of(both, 1, Feature::kQuality));
+  EXPECT_EQ(Of(one, 0, Feature::kPopularity), Of(both, 1, Feature::kPopularity));
+  EXPECT_EQ(one.scores[0], both.scores[1]);
 }
 
 TEST_F(RankTest, TheSameRequestGivesTheSameBits) {

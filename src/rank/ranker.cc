@@ -2,43 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 
 #include "base/vector_math.h"
+#include "rank/recipe.h"
 
 namespace bowerbird::rank {
 namespace {
 
 using config::GeneratorKind;
-
-struct Definition {
-  Feature feature;
-  std::string_view name;
-  double weight;
-  std::optional<GeneratorKind> kind = std::nullopt;  ///< the generators that the feature stands for
-};
-
-/// The bias puts an ordinary candidate at a score of a few percent, where a sigmoid still multiplies.
-constexpr double kBias = -2.5;
-constexpr std::array<Definition, kFeatures> kDefinitions = {{
-    {Feature::kIals, "ials", 0.3, GeneratorKind::kIals},
-    {Feature::kNear, "near", 0.7},
-    {Feature::kSession, "session", 0.3},
-    {Feature::kSessionCategory, "session_category", 0.3},
-    {Feature::kCoOccurrence, "co_occurrence", 0.7, GeneratorKind::kCoOccurrence},
-    {Feature::kSimilar, "similar", 4.0, GeneratorKind::kSimilar},
-    {Feature::kAffinity, "affinity", 0.5},
-    {Feature::kInterest, "interest", 1.4},
-    {Feature::kInterestFine, "interest_fine", 1.1},
-    {Feature::kTired, "tired", -0.2},
-    {Feature::kQuality, "quality", 0.8},
-    {Feature::kPopularity, "popularity", 0.5},
-    {Feature::kPopular, "popular", 0.5, GeneratorKind::kPopular},
-    {Feature::kTrending, "trending", 0.7, GeneratorKind::kTrending},
-    {Feature::kFresh, "fresh", 0.35, GeneratorKind::kFresh},
-    {Feature::kSeen, "seen", -0.5},
-    {Feature::kUntrained, "untrained", 0.0},
-}};
 
 constexpr size_t kNearItems = 24;
 constexpr double kNearHalfLife = 32;  ///< items
@@ -49,18 +20,24 @@ constexpr int64_t kSessionHalfLifeUs = int64_t{2} * 3600 * 1'000'000;
 constexpr double kQualityPrior = 20;
 constexpr size_t kBlock = 64;  ///< candidate rows that stay in the nearest cache
 
-constexpr size_t At(Feature feature) { return static_cast<size_t>(feature); }
-constexpr size_t At(GeneratorKind kind) { return static_cast<size_t>(kind); }
+/// Impressions of an item; where clients send none, an action at least was one.
+double Shown(const state::ItemCounts& counts) {
+  return static_cast<double>(std::max(counts.impressions, counts.actions));
+}
 
-/// An item that the user acted on, as a direction.
-struct Anchor {
-  std::vector<float> direction;
-  float near_weight = 0, session_weight = 0;
-  uint32_t recent = 0;  ///< index in taste.recent
-};
+}  // namespace
 
-std::vector<Anchor> Anchors(const Request& request) {
-  std::vector<Anchor> anchors;
+Ranker::Ranker(const Request& request) : request_(request), recipe_(Recipe::Of(*request.config, *request.surface)) {
+  if (!recipe_.personal) return;
+  interests_ = Interests::Make(*request.config, *request.view, *request.user, *request.taste, request.now_us);
+  const index::Snapshot* snapshot = request.view->snapshot();
+  if (snapshot == nullptr || snapshot->dim() == 0) return;
+  anchors_ = MakeAnchors(request);
+  if (!request.taste->factor.empty() || anchors_.size() > 0) dim_ = snapshot->dim();
+}
+
+Ranker::Anchors Ranker::MakeAnchors(const Request& request) {
+  Anchors anchors;
   const size_t count = std::min(kNearItems, request.taste->recent.size());
   std::vector<float> scratch;
   for (size_t i = 0; i < count; ++i) {
@@ -68,176 +45,120 @@ std::vector<Anchor> Anchors(const Request& request) {
     const std::span<const float> factor = request.view->Factor(recent.item, &scratch);
     const double norm = factor.empty() ? 0 : std::sqrt(static_cast<double>(base::Dot(factor, factor)));
     if (!(norm > 0)) continue;
-    Anchor anchor;
-    anchor.recent = static_cast<uint32_t>(i);
-    for (const float value : factor) anchor.direction.push_back(static_cast<float>(value / norm));
+    anchors.recent.push_back(static_cast<uint32_t>(i));
+    for (const float value : factor) anchors.directions.push_back(static_cast<float>(value / norm));
     const double value = ActionValue(recent.strength);
     const double age_us = static_cast<double>(std::max<int64_t>(0, request.now_us - recent.time_us));
-    anchor.near_weight = static_cast<float>(std::sqrt(value) * std::exp2(-static_cast<double>(i) / kNearHalfLife));
-    if (i < kSessionItems) {
-      anchor.session_weight = static_cast<float>(value * std::exp2(-static_cast<double>(i) / kSessionHalfLife) *
-                                                 std::exp2(-age_us / kSessionHalfLifeUs));
-    }
-    anchors.push_back(std::move(anchor));
+    anchors.near_weights.push_back(
+        static_cast<float>(std::sqrt(value) * std::exp2(-static_cast<double>(i) / kNearHalfLife)));
+    anchors.session_weights.push_back(
+        i < kSessionItems ? static_cast<float>(value * std::exp2(-static_cast<double>(i) / kSessionHalfLife) *
+                                               std::exp2(-age_us / kSessionHalfLifeUs))
+                          : 0);
   }
   return anchors;
 }
 
 /// kIals, kNear, kSession, kUntrained: what needs the candidates' factors.
-void FactorFeatures(const Request& request, std::span<const Candidate> candidates, Ranked* ranked) {
-  std::vector<float>* out = &ranked->features;
-  const index::LiveView& view = *request.view;
-  if (view.snapshot() == nullptr || view.snapshot()->dim() == 0) return;
-  const size_t dim = view.snapshot()->dim();
-  const std::vector<Anchor> anchors = Anchors(request);
-  const bool user = !request.taste->factor.empty();
-  if (!user && anchors.empty()) return;
-
-  std::vector<float> rows(kBlock * dim), products(kBlock), inverse_norms(kBlock), scratch;
+void Ranker::FactorFeatures(std::span<const Candidate> candidates, Ranked* ranked) const {
+  if (dim_ == 0) return;
+  const index::LiveView& view = *request_.view;
+  const retrieve::Taste& taste = *request_.taste;
+  std::vector<float> rows(kBlock * dim_), products(kBlock), inverse_norms(kBlock);
+  std::vector<float> near(kBlock), session(kBlock);
   for (size_t begin = 0; begin < candidates.size(); begin += kBlock) {
     const size_t count = std::min(kBlock, candidates.size() - begin);
+    float* const block_features = ranked->features.data() + begin * kFeatures;
     for (size_t i = 0; i < count; ++i) {
-      const std::span<float> row = std::span(rows).subspan(i * dim, dim);
-      const std::span<const float> factor = view.Factor(candidates[begin + i].item, &scratch);
-      if (factor.empty()) {
-        std::fill(row.begin(), row.end(), 0.0f);
-      } else {
-        std::copy(factor.begin(), factor.end(), row.begin());
-      }
+      const std::span<float> row = std::span(rows).subspan(i * dim_, dim_);
+      view.CopyFactor(candidates[begin + i].item, row);
       const double squared = base::Dot(row, row);
       inverse_norms[i] = squared > 0 ? static_cast<float>(1 / std::sqrt(squared)) : 0;
-      (*out)[(begin + i) * kFeatures + At(Feature::kUntrained)] =
-          view.FactorTrained(candidates[begin + i].item) ? 0 : 1;
+      block_features[i * kFeatures + At(Feature::kUntrained)] = view.FactorTrained(candidates[begin + i].item) ? 0 : 1;
     }
-    const std::span<const float> block = std::span(rows).first(count * dim);
+    const std::span<const float> block = std::span(rows).first(count * dim_);
     const std::span<float> product = std::span(products).first(count);
-    if (user) {
-      base::MatrixVector(block, request.taste->factor, product);
+    if (!taste.factor.empty()) {
+      base::MatrixVector(block, taste.factor, product);
       for (size_t i = 0; i < count; ++i) {
-        const float units = product[i] / request.taste->factor_rms;
-        (*out)[(begin + i) * kFeatures + At(Feature::kIals)] = std::clamp(units, -2.0f, 6.0f);
+        block_features[i * kFeatures + At(Feature::kIals)] = std::clamp(product[i] / taste.factor_rms, -2.0f, 6.0f);
       }
     }
-    for (const Anchor& anchor : anchors) {
-      base::MatrixVector(block, anchor.direction, product);
+    std::fill(near.begin(), near.end(), 0.0f);
+    std::fill(session.begin(), session.end(), 0.0f);
+    for (size_t a = 0; a < anchors_.size(); ++a) {
+      base::MatrixVector(block, std::span(anchors_.directions).subspan(a * dim_, dim_), product);
+      const float near_weight = anchors_.near_weights[a], session_weight = anchors_.session_weights[a];
       for (size_t i = 0; i < count; ++i) {
         const float cosine = std::max(0.0f, product[i] * inverse_norms[i]);
-        float* features = out->data() + (begin + i) * kFeatures;
-        if (cosine * anchor.near_weight > features[At(Feature::kNear)]) {
-          features[At(Feature::kNear)] = cosine * anchor.near_weight;
-          ranked->nearest[begin + i] = anchor.recent;
+        session[i] += cosine * session_weight;
+        if (cosine * near_weight > near[i]) {
+          near[i] = cosine * near_weight;
+          ranked->nearest[begin + i] = anchors_.recent[a];
         }
-        features[At(Feature::kSession)] += cosine * anchor.session_weight;
       }
+    }
+    for (size_t i = 0; i < count; ++i) {
+      block_features[i * kFeatures + At(Feature::kNear)] = near[i];
+      block_features[i * kFeatures + At(Feature::kSession)] = session[i];
     }
   }
 }
 
-void CategoryFeatures(const Request& request, const Interests& interests, const index::ItemHandle& item,
-                      float* features) {
-  const std::span<const uint64_t> categories = request.view->Categories(item);
+void Ranker::CategoryFeatures(const index::ItemHandle& item, float* features) const {
+  const std::span<const uint64_t> categories = request_.view->Categories(item);
   if (categories.empty()) return;
   double affinity = 0, session = 0;
   for (const uint64_t hash : categories) {
-    const Interests::Category& category = interests.Of(hash);
+    const Interests::Category& category = interests_.Of(hash);
     affinity += category.affinity;
     session += category.session;
   }
   const auto count = static_cast<double>(categories.size());
   features[At(Feature::kAffinity)] = static_cast<float>(affinity / count);
   features[At(Feature::kSessionCategory)] = static_cast<float>(session / count);
-  const Interests::Lift lift = interests.LiftOf(categories);
+  const Interests::Lift lift = interests_.LiftOf(categories);
   features[At(Feature::kInterest)] = static_cast<float>(lift.coarse);
   features[At(Feature::kInterestFine)] = static_cast<float>(lift.fine);
-  features[At(Feature::kTired)] = static_cast<float>(std::log1p(interests.Of(categories.front()).tired));
+  features[At(Feature::kTired)] = interests_.Of(categories.front()).tired_log;
 }
 
 /// kQuality, kPopularity: what everybody did with the candidates.
-void CrowdFeatures(const Request& request, std::span<const Candidate> candidates, std::vector<float>* out) {
+void Ranker::CrowdFeatures(std::span<const Candidate> candidates, const Crowd* given, Ranked* ranked) const {
   std::vector<const state::ItemCounts*> counts(candidates.size());
-  double weights = 0, impressions = 0, greatest = 0;
+  Crowd own;
+  double weights = 0, impressions = 0;
   for (size_t i = 0; i < candidates.size(); ++i) {
-    counts[i] = request.items->Find(candidates[i].item.key);
+    counts[i] = request_.items->Find(candidates[i].item.key);
     if (counts[i] == nullptr) continue;
     weights += counts[i]->weight;
-    // Where clients send no impressions, an action at least was one.
-    impressions += static_cast<double>(std::max(counts[i]->impressions, counts[i]->actions));
-    greatest = std::max(greatest, counts[i]->weight);
+    impressions += Shown(*counts[i]);
+    own.greatest = std::max(own.greatest, counts[i]->weight);
   }
-  const double rate = impressions > 0 ? weights / impressions : 0;
+  if (impressions > 0) own.rate = weights / impressions;
+  const Crowd& crowd = ranked->crowd = given != nullptr ? *given : own;
+  if (!(crowd.greatest > 0)) return;
+  const double log_greatest = std::log1p(crowd.greatest);
   for (size_t i = 0; i < candidates.size(); ++i) {
     if (counts[i] == nullptr) continue;
-    float* features = out->data() + i * kFeatures;
-    if (greatest > 0) {
-      features[At(Feature::kPopularity)] = static_cast<float>(std::log1p(counts[i]->weight) / std::log1p(greatest));
-    }
-    if (rate > 0) {
-      const auto shown = static_cast<double>(std::max(counts[i]->impressions, counts[i]->actions));
-      const double own = std::max(0.0, counts[i]->weight - static_cast<double>(counts[i]->negatives));
-      features[At(Feature::kQuality)] =
-          static_cast<float>(std::log((own + kQualityPrior * rate) / (shown + kQualityPrior) / rate));
-    }
+    float* features = ranked->features.data() + i * kFeatures;
+    features[At(Feature::kPopularity)] = static_cast<float>(std::log1p(counts[i]->weight) / log_greatest);
+    if (!(crowd.rate > 0)) continue;
+    const double acted = std::max(0.0, counts[i]->weight - static_cast<double>(counts[i]->negatives));
+    features[At(Feature::kQuality)] = static_cast<float>(
+        std::log((acted + kQualityPrior * crowd.rate) / (Shown(*counts[i]) + kQualityPrior) / crowd.rate));
   }
 }
 
-double WeightOf(const config::Surface& surface, std::string_view name) {
-  const auto weight = surface.weights.find(name);
-  return weight == surface.weights.end() ? 1 : weight->second;
-}
-
-struct Recipe {
-  bool personal = false;
-  const config::Generator* fresh = nullptr;
-  std::array<double, kKinds> kinds{};  ///< greatest weight among the surface's generators of each kind; 0 without one
-  std::array<double, kFeatures> weights{};
-};
-
-Recipe RecipeOf(const config::Config& config, const config::Surface& surface) {
-  Recipe recipe;
-  for (const std::string& name : surface.generators) {
-    const config::Generator* generator = config.FindGenerator(name);
-    if (generator == nullptr) continue;
-    const GeneratorKind kind = generator->kind;
-    recipe.kinds[At(kind)] = std::max(recipe.kinds[At(kind)], WeightOf(surface, name));
-    recipe.personal |=
-        kind == GeneratorKind::kIals || kind == GeneratorKind::kCoOccurrence || kind == GeneratorKind::kSimilar;
-    if (kind == GeneratorKind::kFresh && recipe.fresh == nullptr) recipe.fresh = generator;
-  }
-  const double greatest = *std::max_element(recipe.kinds.begin(), recipe.kinds.end());
-  for (const Definition& definition : kDefinitions) {
-    double weight = definition.weight;
-    if (definition.kind.has_value()) {
-      weight *= greatest > 0 ? recipe.kinds[At(*definition.kind)] / greatest : 0;
-    } else {
-      weight *= recipe.personal ? WeightOf(surface, definition.name) : 0;
-    }
-    recipe.weights[At(definition.feature)] = weight;
-  }
-  return recipe;
-}
-
-}  // namespace
-
-double GeneratorShare(const config::Config& config, const config::Surface& surface, std::string_view generator) {
-  const double greatest = RecipeOf(config, surface).kinds[At(config.FindGenerator(generator)->kind)];
-  return greatest > 0 ? WeightOf(surface, generator) / greatest : 0;
-}
-
-std::string_view FeatureName(Feature feature) { return kDefinitions[At(feature)].name; }
-
-Ranked Rank(const Request& request, std::span<const Candidate> candidates) {
+Ranked Ranker::Rank(std::span<const Candidate> candidates, const Crowd* crowd) const {
   Ranked ranked;
   ranked.features.assign(candidates.size() * kFeatures, 0.0f);
   ranked.nearest.assign(candidates.size(), Ranked::kNoNear);
-  const Recipe recipe = RecipeOf(*request.config, *request.surface);
-  ranked.weights = recipe.weights;
-  if (recipe.personal) {
-    FactorFeatures(request, candidates, &ranked);
-    CrowdFeatures(request, candidates, &ranked.features);
+  ranked.weights = recipe_.weights;
+  if (recipe_.personal) {
+    FactorFeatures(candidates, &ranked);
+    CrowdFeatures(candidates, crowd, &ranked);
   }
-  const Interests interests =
-      recipe.personal ? Interests::Make(*request.config, *request.view, *request.user, *request.taste, request.now_us)
-                      : Interests();
   ranked.scores.resize(candidates.size());
   for (size_t i = 0; i < candidates.size(); ++i) {
     const Candidate& candidate = candidates[i];
@@ -246,18 +167,14 @@ Ranked Rank(const Request& request, std::span<const Candidate> candidates) {
     features[At(Feature::kSimilar)] = candidate.generated[At(GeneratorKind::kSimilar)];
     features[At(Feature::kPopular)] = candidate.generated[At(GeneratorKind::kPopular)];
     features[At(Feature::kTrending)] = candidate.generated[At(GeneratorKind::kTrending)];
-    if (recipe.fresh != nullptr) {
-      const auto age_us =
-          static_cast<double>(std::max<int64_t>(0, request.now_us - request.view->CreatedUs(candidate.item)));
-      features[At(Feature::kFresh)] =
-          static_cast<float>(std::max(0.0, 1 - age_us / static_cast<double>(recipe.fresh->window_us)));
-    }
-    if (recipe.personal) CategoryFeatures(request, interests, candidate.item, features);
-    const state::SeenItem* seen = request.user->FindSeen(candidate.item.key);
+    features[At(Feature::kNext)] = NextValue(candidate.generated[At(GeneratorKind::kNext)]);
+    if (recipe_.fresh != nullptr) features[At(Feature::kFresh)] = static_cast<float>(Freshness(candidate.item));
+    if (recipe_.personal) CategoryFeatures(candidate.item, features);
+    const state::SeenItem* seen = request_.user->FindSeen(candidate.item.key);
     if (seen != nullptr) features[At(Feature::kSeen)] = static_cast<float>(std::log1p(std::max(1u, seen->count)));
 
     double sum = kBias;
-    for (size_t f = 0; f < kFeatures; ++f) sum += recipe.weights[f] * features[f];
+    for (size_t f = 0; f < kFeatures; ++f) sum += recipe_.weights[f] * features[f];
     ranked.scores[i] = static_cast<float>(1 / (1 + std::exp(-sum)));
   }
   return ranked;

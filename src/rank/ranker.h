@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -35,10 +37,11 @@ enum class Feature : uint8_t {
   kFresh,            ///< 1 for created now, 0 at the fresh generator's window
   kSeen,             ///< log of impressions by this user
   kUntrained,        ///< 1 for a factor predicted from attributes
+  kNext,             ///< log of the generator's chance that it is the user's next
   kCount,
 };
 inline constexpr size_t kFeatures = static_cast<size_t>(Feature::kCount);
-inline constexpr size_t kKinds = 6;  ///< of generators
+inline constexpr size_t kKinds = 7;  ///< of generators
 
 std::string_view FeatureName(Feature feature);
 
@@ -66,6 +69,12 @@ struct Request {
   int64_t now_us = 0;
 };
 
+/// What everybody did with a set of candidates: what their own counts are measured against.
+struct Crowd {
+  double rate = 0;      ///< weight of actions an impression
+  double greatest = 0;  ///< weight of actions of the most acted-on one
+};
+
 struct Ranked {
   std::vector<float> features;  ///< {candidates, kFeatures}
   std::vector<float> scores;    ///< {candidates}, in (0, 1): sigmoid of the weighted sum
@@ -73,6 +82,7 @@ struct Ranked {
   std::vector<uint32_t> nearest;
   static constexpr uint32_t kNoNear = UINT32_MAX;
   std::array<double, kFeatures> weights{};  ///< what each feature was multiplied by
+  Crowd crowd;                              ///< what the candidates' counts were measured against
 
   /// What a feature added to the weighted sum of a candidate.
   double Contribution(size_t candidate, Feature feature) const {
@@ -81,17 +91,67 @@ struct Ranked {
   }
 };
 
-/// Features and score of each candidate: how much this user would take from seeing it now, by a weighted sum of the
-/// features squeezed into (0, 1). Multiplying a score (boost, bury) multiplies that.
+/// What a surface's generators and weights make of the features.
+struct Recipe {
+  static Recipe Of(const config::Config& config, const config::Surface& surface);
+
+  bool personal = false;                     ///< has a generator of kind ials, co_occurrence or similar
+  const config::Generator* fresh = nullptr;  ///< the surface's first of that kind
+  std::array<double, kKinds> kinds{};  ///< greatest weight among the surface's generators of each kind; 0 without one
+  std::array<double, kFeatures> weights{};
+};
+
+/// Two stages over a request's candidates, with what they share of the user made once: FirstScores over thousands, Rank
+/// over the hundreds that came out best.
 ///
-/// Weights  kDefinitions in ranker.cc, found as docs/methods/ranking.md says. Surface::weights are relative: each
-/// generator's
+/// Weights  those of recipe.cc, found as docs/methods/ranking.md says. Surface::weights are relative: each generator's
 ///          is divided by the greatest of the surface (1 where not given) and scales the feature of its kind; a
 ///          feature's own name scales that feature. The feature of a generator that the surface does not name counts 0.
 ///          A surface without a personal generator (ials, co_occurrence, similar) ranks by its generators' scores
 ///          alone.
 /// Same     sums in a fixed order: the same inputs give the same bits on machines with the same instruction set.
-/// Cost     rank_bench.
-Ranked Rank(const Request& request, std::span<const Candidate> candidates);
+/// Threads  one; `request` and what it points to must outlive it.
+class Ranker {
+ public:
+  explicit Ranker(const Request& request);
+
+  /// {candidates}: a guess at Rank's scores, in (0, 1), by what retrieval said and two inner products. It stands for
+  /// the nearness to the nearest item by that to their weighted mean, for the categories by the first, and leaves the
+  /// counts of everybody out.
+  std::vector<float> FirstScores(std::span<const Candidate> candidates) const;
+
+  /// Features and score of each candidate: how much this user would take from seeing it now, by a weighted sum of the
+  /// features squeezed into (0, 1). Multiplying a score (boost, bury) multiplies that.
+  /// `crowd`: what their counts are measured against; null: these candidates themselves.
+  Ranked Rank(std::span<const Candidate> candidates, const Crowd* crowd = nullptr) const;
+
+ private:
+  /// Items that the user acted on, as directions.
+  struct Anchors {
+    std::vector<float> directions;  ///< {size, dim}, unit length
+    std::vector<float> near_weights, session_weights;
+    std::vector<uint32_t> recent;  ///< index in taste.recent
+
+    size_t size() const { return recent.size(); }
+  };
+  static Anchors MakeAnchors(const Request& request);
+  std::vector<float> MeanDirection() const;
+  void FactorFeatures(std::span<const Candidate> candidates, Ranked* ranked) const;
+  void CategoryFeatures(const index::ItemHandle& item, float* features) const;
+  void CrowdFeatures(std::span<const Candidate> candidates, const Crowd* crowd, Ranked* ranked) const;
+  /// 1 for created now, 0 from the fresh generator's window on.
+  double Freshness(const index::ItemHandle& item) const {
+    const int64_t age_us = std::max<int64_t>(0, request_.now_us - request_.view->CreatedUs(item));
+    if (age_us >= recipe_.fresh->window_us) return 0;
+    return 1 - static_cast<double>(age_us) / static_cast<double>(recipe_.fresh->window_us);
+  }
+  float InverseNorm(const index::ItemHandle& item) const;
+
+  const Request request_;
+  const Recipe recipe_;
+  size_t dim_ = 0;  ///< 0 without a model or without anything to compare with
+  Anchors anchors_;
+  Interests interests_;
+};
 
 }  // namespace bowerbird::rank

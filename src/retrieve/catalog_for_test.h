@@ -40,6 +40,12 @@ class TableForTest final : public state::ItemTable {
     return found == tops.end() ? std::span<const state::RankedItem>() : found->second;
   }
 
+  const state::NextItems* Next(catalog::ItemKey item) const override {
+    const auto found = next.find(item);
+    return found == next.end() ? nullptr : &found->second;
+  }
+
+  absl::flat_hash_map<catalog::ItemKey, state::NextItems> next;
   absl::flat_hash_map<catalog::ItemKey, state::ItemCounts> counts;
   base::StringMap<std::vector<state::RankedItem>> tops;
 };

@@ -19,6 +19,8 @@ std::vector<Candidate> Retrieve(const config::Generator& generator, const Query&
       return RetrieveFresh(generator, query);
     case config::GeneratorKind::kSimilar:
       return RetrieveSimilar(generator, query);
+    case config::GeneratorKind::kNext:
+      return RetrieveNext(generator, query);
   }
   BOWERBIRD_CHECK(false);
 }

@@ -43,6 +43,11 @@ std::vector<Candidate> RetrieveCoOccurrence(const config::Generator& generator, 
 /// trending and popular: the item table's list; popular goes on with the snapshot's order of counts in training. Score
 /// relative to the list's best, in (0, 1]; lower for all where even the best has few actions.
 std::vector<Candidate> RetrievePopular(const config::Generator& generator, const Query& query);
+/// next: where users went on to lately from the user's newest `seeds` items (or from the request's item), and from
+/// anywhere: an estimate of the chance that the user's next action is on the item. Each seed's moves are shrunk towards
+/// those from anywhere; seeds weigh less by recency and halve with `half_life`. `because` is the seed that gave most,
+/// or the default item. docs/methods/next-action.md has the formula.
+std::vector<Candidate> RetrieveNext(const config::Generator& generator, const Query& query);
 /// fresh: created within `window`, the newest first. Score 1 for now, falling to 0 at the window's end.
 std::vector<Candidate> RetrieveFresh(const config::Generator& generator, const Query& query);
 /// similar: mean of the factors' cosine with the request's item and of the co-occurrence with it (best 1). `because` is

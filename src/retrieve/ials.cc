@@ -22,7 +22,8 @@ std::vector<Candidate> RetrieveIals(const config::Generator& generator, const Qu
     if (factor.empty()) continue;
     candidates.push_back({item, base::Dot(factor, query.taste->factor), {}});
   }
-  KeepTop(generator.count, &candidates);
+  // Hits come as wanted: best first, and ordinals ascend with keys.
+  if (candidates.size() > hits.size()) KeepTop(generator.count, &candidates);
   return candidates;
 }
 

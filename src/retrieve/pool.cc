@@ -63,17 +63,19 @@ void Pool::Remove(std::span<const catalog::ItemKey> keys) {
     for (const catalog::ItemKey key : keys) {
       const index::Ordinal ordinal = view_->snapshot()->Find(key);
       if (ordinal == index::kNoOrdinal) continue;
-      ordinals_[ordinal.value / 64] &= ~(uint64_t{1} << (ordinal.value % 64));
+      uint64_t& word = ordinals_[ordinal.value / 64];
+      const uint64_t bit = uint64_t{1} << (ordinal.value % 64);
+      if ((word & bit) != 0) --size_;
+      word &= ~bit;
     }
   }
   if (!delta_.empty() && !keys.empty()) {
     std::vector<catalog::ItemKey> sorted(keys.begin(), keys.end());
     std::sort(sorted.begin(), sorted.end());
-    std::erase_if(delta_, [&](const index::ItemHandle& item) {
+    size_ -= std::erase_if(delta_, [&](const index::ItemHandle& item) {
       return std::binary_search(sorted.begin(), sorted.end(), item.key);
     });
   }
-  Count();
 }
 
 bool Pool::Contains(const index::ItemHandle& item) const {

@@ -282,5 +282,43 @@ TEST_F(RetrieveTest, FillGivesEveryWantedItemOfThePoolPopularFirst) {
   EXPECT_THAT(Ids(some), ElementsAre("item-00001", "item-00002"));
 }
 
+TEST_F(RetrieveTest, NextFollowsTheNewestItemsAndFallsBackOnAnywhere) {
+  catalog.ApplyAll();
+  const config::Generator& generator = *catalog.config->FindGenerator("next");
+  const auto key = [&](uint32_t i) { return catalog.Key(catalog.IdOf(i)); };
+  catalog.table->next[{}] = {kNowUs, 100, {{key(30), 60}, {key(31), 40}}};
+  EXPECT_THAT(Ids(Retrieve(generator, Ask())), ElementsAre(catalog.IdOf(30), catalog.IdOf(31)))
+      << "a user without actions";
+
+  catalog.table->next[key(1)] = {kNowUs, 60, {{key(40), 50}, {key(30), 10}}};
+  catalog.table->next[key(2)] = {kNowUs, 60, {{key(42), 50}}};
+  Acts({{"click", 1}, {"click", 2}});
+  const std::vector<Candidate> candidates = Retrieve(generator, Ask());
+  EXPECT_THAT(Ids(candidates), ElementsAre(catalog.IdOf(42), catalog.IdOf(30), catalog.IdOf(31), catalog.IdOf(40)));
+  ExpectInOrder(candidates, generator.count);
+  EXPECT_EQ(candidates[0].because, key(2));
+  EXPECT_EQ(candidates[1].because, catalog::ItemKey());
+  double chances = 0;
+  for (const Candidate& candidate : candidates) chances += candidate.score;
+  EXPECT_NEAR(chances, 1, 1e-6);
+
+  Query query = Ask();
+  query.now_us += 10 * CatalogForTest::kDayUs;
+  EXPECT_EQ(Ids(Retrieve(generator, query)).front(), catalog.IdOf(30)) << "what was left of the visit is long over";
+}
+
+TEST_F(RetrieveTest, NextOfAnItemLooksAtThatItemAlone) {
+  catalog.ApplyAll();
+  const auto key = [&](uint32_t i) { return catalog.Key(catalog.IdOf(i)); };
+  catalog.table->next[key(1)] = {kNowUs, 60, {{key(40), 50}}};
+  catalog.table->next[key(2)] = {kNowUs, 60, {{key(42), 50}}};
+  Acts({{"click", 2}});
+  Query query = Ask();
+  index::ItemHandle item;
+  ASSERT_TRUE(view->Find(key(1), &item));
+  query.item = &item;
+  EXPECT_THAT(Ids(Retrieve(*catalog.config->FindGenerator("next"), query)), ElementsAre(catalog.IdOf(40)));
+}
+
 }  // namespace
 }  // namespace bowerbird::retrieve

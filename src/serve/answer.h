@@ -11,6 +11,10 @@
 
 namespace bowerbird::serve {
 
+/// Names in `degraded` of what was left out under overload.
+inline constexpr std::string_view kDegradedFewer = "fewer_generators";
+inline constexpr std::string_view kDegradedPopular = "popular";
+
 /// One generator's opinion of an item.
 struct AnswerSource {
   std::string generator;

@@ -170,6 +170,11 @@ absl::StatusOr<CheckedRequest> Check(const Inputs& inputs, const v1::RecommendRe
                   fmt::format("found {}; expected 1 to {}, or 0 for {}", request.n(), kItemsMax, kItemsDefault));
   }
   checked.n = request.n() == 0 ? kItemsDefault : request.n();
+  if (!request.priority().empty() && request.priority() != "low" && request.priority() != "normal" &&
+      request.priority() != "high") {
+    return Refuse("unknown_value", "priority",
+                  fmt::format("found {}; expected low, normal or high", Quote(request.priority())));
+  }
   RETURN_IF_ERROR(CheckRelatedItem(inputs, request, &checked));
   RETURN_IF_ERROR(CheckContext(request.context()));
   RETURN_IF_ERROR(CheckSize(static_cast<size_t>(request.exclude_size()), kExcludeMax, "items", "exclude"));

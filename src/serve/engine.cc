@@ -93,8 +93,9 @@ std::string Engine::ContinueChain(const v1::RecommendRequest& request, const Inp
   return EncodeCursor(cursor, options_.cursor_key);
 }
 
-absl::StatusOr<Answer> Engine::Recommend(const v1::RecommendRequest& request) {
+absl::StatusOr<Answer> Engine::Recommend(const v1::RecommendRequest& request, Effort effort) {
   ASSIGN_OR_RETURN(Inputs inputs, Gather(request.user()));
+  inputs.effort = effort;
   RETURN_IF_ERROR(FollowCursor(request, &inputs));
   inputs.view = sources_.view();
   for (uint32_t run = 0; run < kRunsMax; ++run) {

@@ -58,7 +58,7 @@ class Engine {
   /// `clock` outlives the engine.
   Engine(Sources sources, const base::Clock* clock, const Options& options);
 
-  absl::StatusOr<Answer> Recommend(const v1::RecommendRequest& request);
+  absl::StatusOr<Answer> Recommend(const v1::RecommendRequest& request, Effort effort = Effort::kFull);
   absl::StatusOr<RankAnswer> Rank(const v1::RankRequest& request);
   absl::StatusOr<v1::ProfileResponse> Profile(const v1::ProfileRequest& request);
   /// NotFound: the user has no collection of that name.

@@ -131,12 +131,19 @@ std::string Reason(const Judgement& judgement, const Judged& judged) {
   const double personal =
       added({Feature::kIals, Feature::kNear, Feature::kSession, Feature::kSessionCategory, Feature::kCoOccurrence,
              Feature::kAffinity, Feature::kInterest, Feature::kInterestFine});
+  const Source* next_source = FindSource(judgement, judged, GeneratorKind::kNext);
+  const double next = next_source == nullptr ? 0 : added({Feature::kNext});
   const double fresh = FindSource(judgement, judged, GeneratorKind::kFresh) == nullptr ? 0 : added({Feature::kFresh});
   const double trending = added({Feature::kTrending});
   const double popular = added({Feature::kPopular});
-  const double most = std::max({personal, fresh, trending, popular});
+  const double most = std::max({personal, next, fresh, trending, popular});
   if (most <= 0) return "More to discover";
   if (most == personal) return PersonalReason(judgement, judged);
+  if (most == next) {
+    const retrieve::RecentItem* recent = FindRecent(*judgement.taste, next_source->because);
+    if (recent == nullptr || judgement.inputs->view->Document(recent->item).withdrawn()) return "Popular right now";
+    return fmt::format("Next for others after {}", Title(judgement, recent->item));
+  }
   if (most == trending) return "Trending now";
   if (most == fresh) return InCategory(judgement, judged, "New");
   return "Popular now";

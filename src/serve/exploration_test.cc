@@ -91,7 +91,7 @@ TEST(ExplorationTest, TheStatedShareOfRequestsIsExplored) {
 }
 
 TEST(ServedRecordTest, HoldsWhatTheSamplingSaysWithItsWeight) {
-  std::string served = "[served]\nl2_sample = 0.25\nunion_sample = 0.125\n";
+  std::string served = "[served]\nl2_sample = 0.25\nunion_sample = 0.125\n[generators.for_you]\ncount = 500\n";
   RequestForTest shop({.items = 500, .config = served + Home(0)});
   shop.user = shop.catalog.User({{"save", 4}, {"click", 15}});
   int ranked = 0, whole = 0;

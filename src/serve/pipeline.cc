@@ -27,11 +27,36 @@ namespace {
 /// Times that the page is made again with more candidates when caps left places empty.
 constexpr int kCapRoundsMax = 4;
 
+bool IsPersonal(const config::Generator& generator) {
+  return generator.kind == config::GeneratorKind::kIals || generator.kind == config::GeneratorKind::kCoOccurrence ||
+         generator.kind == config::GeneratorKind::kSimilar;
+}
+
 bool Personal(const config::Config& config, const config::Surface& surface) {
-  return std::any_of(surface.generators.begin(), surface.generators.end(), [&](const std::string& name) {
-    const config::GeneratorKind kind = config.FindGenerator(name)->kind;
-    return kind == config::GeneratorKind::kIals || kind == config::GeneratorKind::kCoOccurrence ||
-           kind == config::GeneratorKind::kSimilar;
+  return std::any_of(surface.generators.begin(), surface.generators.end(),
+                     [&](const std::string& name) { return IsPersonal(*config.FindGenerator(name)); });
+}
+
+/// `surface` with the generators for which `keep` holds, and a third of the candidates for the ranker.
+template <typename Keep>
+config::Surface Lighter(const config::Config& config, const config::Surface& surface, const Keep& keep) {
+  config::Surface lighter = surface;
+  std::erase_if(lighter.generators, [&](const std::string& name) { return !keep(*config.FindGenerator(name)); });
+  lighter.ranked_max = std::max(1u, surface.ranked_max / 3);
+  return lighter;
+}
+
+/// What the surface is at this effort; nothing for the surface itself.
+std::optional<config::Surface> Degraded(const Inputs& inputs, const config::Surface& surface,
+                                        std::vector<std::string>* degraded) {
+  const bool popular =
+      inputs.effort == Effort::kPopular || (inputs.effort == Effort::kFewerOrPopular && inputs.user->actions.empty());
+  if (inputs.effort == Effort::kFull) return std::nullopt;
+  degraded->push_back(std::string(popular ? kDegradedPopular : kDegradedFewer));
+  return Lighter(*inputs.config, surface, [popular](const config::Generator& generator) {
+    return popular
+               ? generator.kind == config::GeneratorKind::kTrending || generator.kind == config::GeneratorKind::kPopular
+               : IsPersonal(generator);
   });
 }
 
@@ -69,8 +94,11 @@ class PageMaker {
       : inputs_(inputs),
         request_(request),
         checked_(std::move(checked)),
-        surface_(*checked_.surface),
-        pool_(MakePool()) {}
+        degraded_surface_(Degraded(inputs, *checked_.surface, &degraded_)),
+        surface_(degraded_surface_.has_value() ? *degraded_surface_ : *checked_.surface),
+        pool_(MakePool()) {
+    checked_.surface = &surface_;
+  }
 
   Answer Make(int64_t start_us) {
     Answer answer;
@@ -83,24 +111,31 @@ class PageMaker {
     times.check_us = lap();
     ChoosePins();
     ApplySeenPolicy();
-    taste_ = retrieve::MakeTaste(*inputs_.config, *inputs_.view, *inputs_.user);
-    UnionBuilder builder(*inputs_.config, surface_, QueryOf());
-    builder.RunGenerators();
-    for (const auto& [place, pin] : pins_) builder.Add(pin.item);
-    if (builder.result().size() < checked_.n) {
-      builder.Fill(checked_.n - builder.result().size(), [](const index::ItemHandle&) { return true; });
+    if (!degraded_surface_.has_value() || Personal(*inputs_.config, surface_)) {
+      taste_ = retrieve::MakeTaste(*inputs_.config, *inputs_.view, *inputs_.user);
     }
+    builder_.emplace(*inputs_.config, surface_, QueryOf());
+    builder_->RunGenerators();
     times.retrieve_us = lap();
 
+    ranker_.emplace(RankRequestOf(inputs_, checked_, taste_));
+    KeepBestOfFirstStage();
+    for (const auto& [place, pin] : pins_) builder_->Add(pin.item);
+    if (builder_->size() < checked_.n) {
+      builder_->Fill(checked_.n - builder_->size(), [](const index::ItemHandle&) { return true; });
+    }
     for (int round = 0;; ++round) {
-      ranked_ = rank::Rank(RankRequestOf(inputs_, checked_, taste_), builder.result().candidates);
-      judged_ = Judge(inputs_, checked_, builder.result(), ranked_);
+      union_ = builder_->Kept();
+      ranked_ = ranker_->Rank(union_.candidates);
+      judged_ = Judge(inputs_, checked_, union_, ranked_);
       times.rank_us += lap();
       BlendPage();
       times.blend_us += lap();
-      if (page_.items.size() >= checked_.n || round == kCapRoundsMax || !FillBelowCaps(&builder)) break;
+      if (page_.items.size() >= checked_.n || round == kCapRoundsMax) break;
+      // Caps left places empty: what the first stage cut comes before what nobody proposed.
+      if (!builder_->KeepAll() && !FillBelowCaps()) break;
     }
-    Finish(builder.result(), &answer);
+    Finish(&answer);
     times.answer_us = lap();
     times.total_us = last_us - start_us;
     return answer;
@@ -197,15 +232,22 @@ class PageMaker {
     return blend::Blend(candidates, pins, policy, rng);
   }
 
+  void KeepBestOfFirstStage() {
+    const uint32_t keep = std::max(surface_.ranked_max, checked_.n);
+    if (builder_->size() <= keep) return;
+    first_scores_ = ranker_->FirstScores(builder_->found());
+    builder_->Keep(KeepBest(inputs_, checked_, builder_->found(), first_scores_, keep));
+  }
+
   /// Adds items that the caps would still allow on the page; false when there are none.
-  bool FillBelowCaps(UnionBuilder* builder) {
+  bool FillBelowCaps() {
     const uint32_t missing = checked_.n - static_cast<uint32_t>(page_.items.size());
     if (surface_.category_cap == 0) return false;
     absl::flat_hash_map<uint64_t, uint32_t> counts;
     for (const blend::Placed& placed : page_.items) {
       for (const uint64_t hash : inputs_.view->Categories(judged_[placed.candidate].item)) ++counts[hash];
     }
-    return builder->Fill(4 * missing, [&](const index::ItemHandle& item) {
+    return builder_->Fill(4 * missing, [&](const index::ItemHandle& item) {
       const std::span<const uint64_t> categories = inputs_.view->Categories(item);
       return std::none_of(categories.begin(), categories.end(), [&](uint64_t hash) {
         const auto count = counts.find(hash);
@@ -214,7 +256,7 @@ class PageMaker {
     }) > 0;
   }
 
-  void NameDegradations(const Union& candidates) {
+  void NameDegradations() {
     if (Personal(*inputs_.config, surface_)) {
       const index::Snapshot* snapshot = inputs_.view->snapshot();
       if (snapshot == nullptr) {
@@ -224,14 +266,14 @@ class PageMaker {
       }
     }
     const bool filled = std::any_of(page_.items.begin(), page_.items.end(), [&](const blend::Placed& placed) {
-      return !placed.pinned && candidates.sources[judged_[placed.candidate].candidate].empty();
+      return !placed.pinned && union_.sources[judged_[placed.candidate].candidate].empty();
     });
     if (filled) degraded_.push_back("filled");
   }
 
-  void Finish(const Union& candidates, Answer* answer) {
-    NameDegradations(candidates);
-    const Judgement judgement{&inputs_, &checked_, &taste_, &candidates, &ranked_};
+  void Finish(Answer* answer) {
+    NameDegradations();
+    const Judgement judgement{&inputs_, &checked_, &taste_, &union_, &ranked_};
     answer->request_id = inputs_.request_id;
     answer->snapshot = inputs_.view->snapshot_version();
     answer->config_version = inputs_.config->version;
@@ -263,6 +305,15 @@ class PageMaker {
     outcome.temperature = surface_.temperature;
     outcome.degraded = degraded_;
     RecordOutcome(outcome, &answer->record);
+    if (UnionSampled(answer->record, *inputs_.config)) RecordCutOff(&answer->record);
+  }
+
+  /// What the first stage cut, scored as if it had not.
+  void RecordCutOff(v1::ServedRecord* record) const {
+    const Union cut = builder_->Cut();
+    const rank::Ranked ranked = ranker_->Rank(cut.candidates, &ranked_.crowd);
+    const Judgement judgement{&inputs_, &checked_, &taste_, &cut, &ranked};
+    RecordCut(judgement, Judge(inputs_, checked_, cut, ranked), record);
   }
 
   void ExplainMissing(const Judgement& judgement, Answer* answer) const {
@@ -270,18 +321,24 @@ class PageMaker {
     const auto blend = [this](std::span<const Judged> judged, const Without& without) {
       return BlendOf(judged, without, nullptr);
     };
-    const PageOutcome outcome{&judgement, judged_, &page_, &query, explored_, seen_excluded_, blend};
+    const PageOutcome outcome{&judgement,    judged_,   &page_,         &query, &builder_->found(),
+                              first_scores_, explored_, seen_excluded_, blend};
     answer->outcomes = ExplainItems(outcome, request_.explain_items());
   }
 
   const Inputs& inputs_;
   const v1::RecommendRequest& request_;
-  const CheckedRequest checked_;
+  CheckedRequest checked_;
+  std::vector<std::string> degraded_;
+  const std::optional<config::Surface> degraded_surface_;
   const config::Surface& surface_;
   retrieve::Pool pool_;
   std::map<uint32_t, Pin> pins_;  ///< by place on this page
-  std::vector<std::string> degraded_;
   retrieve::Taste taste_;
+  std::optional<UnionBuilder> builder_;
+  std::optional<rank::Ranker> ranker_;
+  std::vector<float> first_scores_;  ///< of builder_->found() as the generators left it; empty when nothing was cut
+  Union union_;                      ///< what is ranked
   rank::Ranked ranked_;
   std::vector<Judged> judged_;
   blend::Page page_;
@@ -325,11 +382,12 @@ absl::StatusOr<RankAnswer> Rank(const Inputs& inputs, const v1::RankRequest& req
     }
   }
   answer.times.retrieve_us = base::MonotonicUs() - start_us;
-  const rank::Ranked ranked = rank::Rank(RankRequestOf(inputs, checked, taste), builder.result().candidates);
-  const std::vector<Judged> judged = Judge(inputs, checked, builder.result(), ranked);
+  const Union candidates = builder.Kept();
+  const rank::Ranked ranked = rank::Ranker(RankRequestOf(inputs, checked, taste)).Rank(candidates.candidates);
+  const std::vector<Judged> judged = Judge(inputs, checked, candidates, ranked);
   answer.times.rank_us = base::MonotonicUs() - start_us - answer.times.retrieve_us;
 
-  const Judgement judgement{&inputs, &checked, &taste, &builder.result(), &ranked};
+  const Judgement judgement{&inputs, &checked, &taste, &candidates, &ranked};
   blend::Page page;
   for (uint32_t i = 0; i < judged.size(); ++i) {
     const auto score = static_cast<float>(judged[i].score);

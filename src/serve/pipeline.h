@@ -30,6 +30,14 @@ struct OverlayHide {
   catalog::ItemKey key;
 };
 
+/// How much work an answer may be. Less than kFull is named in `degraded`: "fewer_generators" or "popular".
+enum class Effort : uint8_t {
+  kFull,
+  kFewer,           ///< the surface's personal generators, and a third of what the ranker sees
+  kFewerOrPopular,  ///< that for a user with actions, for others as kPopular
+  kPopular,         ///< what is trending and popular: nothing is computed for this user
+};
+
 /// Everything that an answer depends on beside the request. Kept or made again, it gives the same answer again.
 struct Inputs {
   std::shared_ptr<const config::Config> config;
@@ -42,6 +50,7 @@ struct Inputs {
   std::string request_id;
   Chain chain;
   std::vector<OverlayHide> overlay_hidden;
+  Effort effort = Effort::kFull;
 };
 
 inline constexpr uint32_t kItemsMax = 200;        ///< RecommendRequest.n

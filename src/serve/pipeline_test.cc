@@ -6,6 +6,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "rank/ranker.h"
 #include "serve/request_for_test.h"
 
 namespace bowerbird::serve {
@@ -307,6 +308,53 @@ TEST(ExplainTest, NeverNamesAWithdrawnItem) {
     EXPECT_THAT(item.explanation->reason, Not(HasSubstr("104")));
     EXPECT_FALSE(item.explanation->reason.empty());
   }
+}
+
+TEST(FirstStageTest, AFewCandidatesGiveAboutTheSamePage) {
+  RequestForTest all({.items = 400, .config = Home("ranked_max = 2000")});
+  RequestForTest few({.items = 400, .config = Home("ranked_max = 60")});
+  const std::vector<std::pair<std::string, uint32_t>> actions = {
+      {"save", 4}, {"save", 14}, {"click", 23}, {"save", 44}};
+  all.user = all.catalog.User(actions);
+  few.user = few.catalog.User(actions);
+  const std::vector<std::string> expected = RequestForTest::Ids(all.Ask("surface: 'home' n: 20"));
+  const std::vector<std::string> found = RequestForTest::Ids(few.Ask("surface: 'home' n: 20"));
+  ASSERT_THAT(found, SizeIs(20));
+  size_t same = 0;
+  for (const std::string& id : found) same += static_cast<size_t>(std::count(expected.begin(), expected.end(), id));
+  EXPECT_GE(same, 18u);
+}
+
+TEST(FirstStageTest, ABoostReachesWhatTheUserWouldNotSee) {
+  RequestForTest shop({.items = 400,
+                       .config = Home("ranked_max = 30\n[[surfaces.home.rules]]\nkind = 'boost'\nname = 'up'\n"
+                                      "when = \"id == 'item-00007'\"\nfactor = 1000\n")});
+  shop.user = shop.catalog.User({{"save", 4}, {"save", 14}, {"save", 24}});
+  EXPECT_EQ(shop.Ask("surface: 'home' n: 10").items[0].id, "item-00007");
+}
+
+TEST(FirstStageTest, CapsReachBehindIt) {
+  RequestForTest shop({.items = 400, .config = Home("ranked_max = 20\ncategory_cap = 2\n")});
+  shop.user = shop.catalog.User({{"save", 4}, {"save", 14}, {"save", 24}});
+  const Answer answer = shop.Ask("surface: 'home' n: 20 explain: true");
+  EXPECT_THAT(answer.items, SizeIs(20));
+  // What the generators found comes before what nobody proposed.
+  for (const AnswerItem& item : answer.items) EXPECT_THAT(item.explanation->sources, Not(IsEmpty())) << item.id;
+}
+
+TEST(FirstStageTest, TheSampleOfTheUnionHoldsWhatItCut) {
+  RequestForTest shop({.items = 400, .config = Home("ranked_max = 30\n") + "[served]\nunion_sample = 1\n"});
+  shop.user = shop.catalog.User({{"save", 4}, {"save", 14}});
+  const Answer answer = shop.Ask("surface: 'home' n: 10");
+  uint32_t cut = 0, kept = 0;
+  for (const v1::ServedCandidate& candidate : answer.record.candidates()) {
+    EXPECT_GT(candidate.rank_score(), 0);
+    EXPECT_THAT(candidate.features(), SizeIs(rank::kFeatures));
+    ++(candidate.cut() ? cut : kept);
+    EXPECT_FALSE(candidate.cut() && candidate.position() > 0);
+  }
+  EXPECT_EQ(kept, 30u);
+  EXPECT_GT(cut, 100u);
 }
 
 TEST(RankTest, OrdersTheCallersCandidatesAndNamesTheRest) {

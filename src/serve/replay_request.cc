@@ -89,8 +89,13 @@ void RestoreFromRecord(const v1::ServedRecord& record, Inputs* inputs) {
   inputs->chain.page = record.page();
   inputs->chain.shown.clear();
   for (const uint64_t key : record.chain_shown()) inputs->chain.shown.emplace_back(key);
-  inputs->chain.seen_relaxed = record.page() > 0 && std::find(record.degraded().begin(), record.degraded().end(),
-                                                              "seen_relaxed") != record.degraded().end();
+  const auto degraded = [&](std::string_view name) {
+    return std::find(record.degraded().begin(), record.degraded().end(), name) != record.degraded().end();
+  };
+  inputs->chain.seen_relaxed = record.page() > 0 && degraded("seen_relaxed");
+  inputs->effort = degraded(kDegradedPopular) ? Effort::kPopular
+                   : degraded(kDegradedFewer) ? Effort::kFewer
+                                              : Effort::kFull;
   inputs->overlay_hidden.clear();
   for (const std::string& item : record.overlay_hidden()) {
     inputs->overlay_hidden.push_back({item, inputs->hasher.Item(item)});

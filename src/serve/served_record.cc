@@ -73,7 +73,7 @@ v1::ServedRecord BeginRecord(const Inputs& inputs, std::string_view kind) {
 void RecordOutcome(const Outcome& outcome, v1::ServedRecord* record) {
   const Judgement& judgement = *outcome.judgement;
   const config::Served& shares = judgement.inputs->config->served;
-  const bool union_sampled = Draw(record->request_id(), 1) < shares.union_sample;
+  const bool union_sampled = UnionSampled(*record, *judgement.inputs->config);
   const bool ranked_sampled = Draw(record->request_id(), 2) < shares.l2_sample;
   if (union_sampled) record->set_union_weight(1 / shares.union_sample);
   if (ranked_sampled) record->set_l2_weight(1 / shares.l2_sample);
@@ -107,6 +107,14 @@ void RecordOutcome(const Outcome& outcome, v1::ServedRecord* record) {
     }
     eligible->mutable_logits()->Add(pool.logits.begin(), pool.logits.end());
   }
+}
+
+bool UnionSampled(const v1::ServedRecord& record, const config::Config& config) {
+  return Draw(record.request_id(), 1) < config.served.union_sample;
+}
+
+void RecordCut(const Judgement& judgement, std::span<const Judged> judged, v1::ServedRecord* record) {
+  for (const Judged& one : judged) AddCandidate(judgement, one, true, record)->set_cut(true);
 }
 
 }  // namespace bowerbird::serve

@@ -32,4 +32,9 @@ v1::ServedRecord BeginRecord(const Inputs& inputs, std::string_view kind);
 /// the hash of the request id, more of what was not shown.
 void RecordOutcome(const Outcome& outcome, v1::ServedRecord* record);
 
+/// Whether this request is of the sample whose whole union is logged.
+bool UnionSampled(const v1::ServedRecord& record, const config::Config& config);
+/// Adds what the ranker's first stage had cut, marked as such.
+void RecordCut(const Judgement& judgement, std::span<const Judged> judged, v1::ServedRecord* record);
+
 }  // namespace bowerbird::serve

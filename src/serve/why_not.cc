@@ -54,7 +54,7 @@ class Explainer {
     }
     if (LeftOutByCatalog(item, &out) || LeftOutByFilter(item, &out) || LeftOutOfPool(item, &out)) return out;
     if (judged == kNone) {
-      NotProposed(item, &out);
+      if (!CutByFirstStage(item, &out)) NotProposed(item, &out);
     } else {
       NotPlaced(judged, &out);
     }
@@ -157,6 +157,21 @@ class Explainer {
         seen == nullptr ? "" : fmt::format(" at {}", base::FormatTimeUs(int64_t{seen->time_s} * 1'000'000));
     Drop("user", "seen",
          fmt::format("the user saw it{}, and surface '{}' leaves out what was seen", when, surface_.name), out);
+    return true;
+  }
+
+  bool CutByFirstStage(const index::ItemHandle& item, AnswerOutcome* out) const {
+    const std::span<const float> scores = outcome_.first_scores;
+    const auto end = outcome_.found->begin() + static_cast<ptrdiff_t>(scores.size());
+    const auto at = std::find_if(outcome_.found->begin(), end,
+                                 [&](const rank::Candidate& found) { return found.item.key == item.key; });
+    if (at == end) return false;
+    const float own = scores[static_cast<size_t>(at - outcome_.found->begin())];
+    const auto before = std::count_if(scores.begin(), scores.end(), [&](float score) { return score > own; });
+    Drop("rank", "ranked_max",
+         fmt::format("{} of {} candidates in the ranker's first stage, and surface '{}' ranks only {}", before + 1,
+                     scores.size(), surface_.name, surface_.ranked_max),
+         out);
     return true;
   }
 

@@ -25,6 +25,9 @@ struct PageOutcome {
   std::span<const Judged> judged;
   const blend::Page* page = nullptr;
   const retrieve::Query* query = nullptr;  ///< its pool is what the generators chose from
+  /// What the generators found, and what the ranker's first stage made of it; no scores when it cut nothing.
+  const std::vector<rank::Candidate>* found = nullptr;
+  std::span<const float> first_scores;
   bool explored = false;
   bool seen_excluded = false;
   /// The page that these candidates, best first, give without a stage, and without a draw.

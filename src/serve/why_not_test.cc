@@ -69,6 +69,15 @@ TEST(WhyNotTest, FiltersNameTheTermThatFails) {
   EXPECT_THAT(request.detail, HasSubstr("filter: categories contains \"topic-7\""));
 }
 
+TEST(WhyNotTest, TheFirstStageNamesThePlaceItGave) {
+  RequestForTest shop({.items = 400, .config = Home("ranked_max = 30")});
+  shop.user = shop.catalog.User({{"save", 4}, {"save", 14}, {"save", 24}});
+  const AnswerOutcome outcome = Outcome(shop, "item-00399", "n: 10");
+  EXPECT_EQ(outcome.stage, "rank");
+  EXPECT_EQ(outcome.code, "ranked_max");
+  EXPECT_THAT(outcome.detail, HasSubstr("candidates in the ranker's first stage, and surface 'home' ranks only 30"));
+}
+
 TEST(WhyNotTest, UserAndRequest) {
   RequestForTest shop({.items = 60, .config = Home("")});
   CatalogForTest::Hide(shop.catalog.Key(14), &shop.user);

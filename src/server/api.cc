@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/json_writer.h"
 #include "server/api_routes.h"
+#include "server/body.h"
 #include "server/embedded.h"
 #include "server/structured_log.h"
 
@@ -48,7 +49,7 @@ Api::Api(AppHost* apps, Keys* keys, AuditLog* audit, Metrics* metrics, const Opt
   AddKeyRoutes(this);
   AddCollectRoutes(this);
   AddCatalogRoutes(this);
-  AddServeRoutes(this);
+  AddServeRoutes(metrics_, this);
   AddJobRoutes(this);
 }
 
@@ -198,6 +199,12 @@ void Api::Handle(const std::shared_ptr<HttpRequest>& request, const Responder& r
   };
   if (!allows) {
     finish(std::move(problem));
+    return;
+  }
+  const uint64_t bytes_max =
+      request->app == nullptr ? apps_->body_bytes_max() : request->app->app().config()->collect.body_bytes_max;
+  if (auto refusal = DecodeBody(bytes_max, request.get())) {
+    finish(*std::move(refusal));
     return;
   }
   route->handler(request, finish);

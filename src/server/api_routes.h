@@ -9,7 +9,7 @@ void AddAppRoutes(Api* api);
 void AddKeyRoutes(Api* api);
 void AddCollectRoutes(Api* api);
 void AddCatalogRoutes(Api* api);
-void AddServeRoutes(Api* api);
+void AddServeRoutes(Metrics* metrics, Api* api);
 void AddJobRoutes(Api* api);
 
 }  // namespace bowerbird::server

@@ -1,7 +1,11 @@
+#include <optional>
 #include <string>
 #include <utility>
 
+#include "base/clock.h"
+#include "base/rng.h"
 #include "server/api_routes.h"
+#include "server/overload.h"
 #include "server/serve_json.h"
 
 namespace bowerbird::server {
@@ -26,23 +30,55 @@ void WhenCurrent(const std::shared_ptr<HttpRequest>& request, std::string_view u
   }
 }
 
+/// Nothing when the request is to be answered.
+std::optional<HttpResponse> Refused(Overload::Refusal refusal) {
+  switch (refusal) {
+    case Overload::Refusal::kNone:
+      return std::nullopt;
+    case Overload::Refusal::kTooLate:
+      return ProblemResponse(504, "deadline_exceeded", "timeout_ms was over before the request's turn came",
+                             "timeout_ms");
+    case Overload::Refusal::kOverloaded: {
+      HttpResponse response = ProblemResponse(429, "overloaded", "the server is asked for more than it can answer");
+      response.headers.emplace_back("Retry-After", "1");
+      return response;
+    }
+  }
+  return std::nullopt;
+}
+
+/// Any number in [0, 1) will do.
+double Draw() {
+  thread_local base::Rng rng(static_cast<uint64_t>(base::MonotonicUs()));
+  return rng.Uniform();
+}
+
 }  // namespace
 
-void AddServeRoutes(Api* api) {
-  api->AddRoute(
-      {"POST", "/v1/recommend", "serve", [](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
-         absl::StatusOr<v1::RecommendRequest> parsed = ParseRecommend(request->body);
-         if (!parsed.ok()) return respond(ProblemResponse(parsed.status()));
-         auto message = std::make_shared<const v1::RecommendRequest>(*std::move(parsed));
-         WhenCurrent(request, message->user(), [request, message, respond] {
-           const absl::StatusOr<serve::Answer> answer = request->app->app().engine().Recommend(*message);
-           if (!answer.ok()) return respond(ProblemResponse(answer.status()));
-           Record(answer->times, request->app->serve_metrics());
-           HttpResponse response;
-           WriteAnswer(*answer, &response.body);
-           respond(std::move(response));
-         });
-       }});
+void AddServeRoutes(Metrics* metrics, Api* api) {
+  const auto overload = std::make_shared<Overload>(metrics);
+  api->AddRoute({"POST", "/v1/recommend", "serve",
+                 [overload](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
+                   absl::StatusOr<v1::RecommendRequest> parsed = ParseRecommend(request->body);
+                   if (!parsed.ok()) return respond(ProblemResponse(parsed.status()));
+                   const Overload::Request asked{request->waited_us, int64_t{1000} * parsed->timeout_ms(),
+                                                 ParsePriority(parsed->priority()).value_or(Priority::kNormal)};
+                   const Overload::Decision decision = overload->Decide(asked, base::MonotonicUs(), Draw());
+                   if (std::optional<HttpResponse> refused = Refused(decision.refusal))
+                     return respond(*std::move(refused));
+                   auto message = std::make_shared<const v1::RecommendRequest>(*std::move(parsed));
+                   const serve::Effort effort = decision.effort;
+                   WhenCurrent(request, message->user(), [request, overload, effort, message, respond] {
+                     const absl::StatusOr<serve::Answer> answer =
+                         request->app->app().engine().Recommend(*message, effort);
+                     if (!answer.ok()) return respond(ProblemResponse(answer.status()));
+                     overload->Answered(effort, answer->times.total_us);
+                     Record(answer->times, request->app->serve_metrics());
+                     HttpResponse response;
+                     WriteAnswer(*answer, &response.body);
+                     respond(std::move(response));
+                   });
+                 }});
   api->AddRoute(
       {"POST", "/v1/rank", "serve", [](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
          absl::StatusOr<v1::RankRequest> parsed = ParseRank(request->body);

@@ -24,6 +24,7 @@ struct HttpRequest {
   std::string body;
   base::StringMap<std::string> path_parameters;  ///< set by the Router: {id} -> decoded value
   bool loopback = false;                         ///< the peer's address is a loopback one
+  int64_t waited_us = 0;                         ///< for its turn on its thread, from its last byte on, about
   bool local = false;                            ///< came by the folder's own socket or in-process: the operator
   int64_t peer_uid = -1;                         ///< of a local one: whose process sent it
   /// Set by the Api before the handler of a route with a scope: whose request it is (null: a client of this machine

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include <algorithm>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -100,7 +101,9 @@ absl::StatusOr<HttpResponse> HttpClient::Call(std::string_view method, std::stri
                                               const std::vector<std::pair<std::string, std::string>>& headers) {
   std::string head = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n", method, target,
                                  impl_->address.starts_with("unix:") ? "localhost" : impl_->address, body.size());
-  if (!body.empty()) head += "Content-Type: application/json\r\n";
+  const bool typed = std::any_of(headers.begin(), headers.end(),
+                                 [](const auto& header) { return beast::iequals(header.first, "content-type"); });
+  if (!body.empty() && !typed) head += "Content-Type: application/json\r\n";
   for (const auto& [name, value] : headers) fmt::format_to(std::back_inserter(head), "{}: {}\r\n", name, value);
   head += "\r\n";
   const bool fresh = !impl_->socket.is_open();

@@ -25,6 +25,7 @@ class HttpClient {
   HttpClient(HttpClient&&) noexcept;
   HttpClient& operator=(HttpClient&&) noexcept;
   ~HttpClient();
+  /// A body is JSON unless `headers` name its Content-Type.
   absl::StatusOr<HttpResponse> Call(std::string_view method, std::string_view target, std::string_view body,
                                     const std::vector<std::pair<std::string, std::string>>& headers = {});
 

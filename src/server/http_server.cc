@@ -1,6 +1,9 @@
 #include "server/http_server.h"
 
 #include <fmt/format.h>
+#if defined(__linux__)
+#include <netinet/tcp.h>
+#endif
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -89,6 +92,20 @@ bool IsLoopback(const tcp::socket& socket) {
 }
 bool IsLoopback(const stream_protocol::socket&) { return true; }
 
+/// How long ago the last bytes came that were read from the socket: what they waited for their turn, first in the
+/// kernel, then behind other requests of the thread. 0 where the system does not say.
+int64_t WaitedUs(tcp::socket& socket) {
+#if defined(__linux__)
+  tcp_info info{};
+  socklen_t size = sizeof(info);
+  if (getsockopt(socket.native_handle(), IPPROTO_TCP, TCP_INFO, &info, &size) == 0) {
+    return int64_t{1000} * info.tcpi_last_data_recv;
+  }
+#endif
+  (void)socket;
+  return 0;
+}
+int64_t WaitedUs(stream_protocol::socket&) { return 0; }
 int64_t PeerUid(tcp::socket&) { return -1; }
 int64_t PeerUid(stream_protocol::socket& socket) {
   ucred peer{};
@@ -344,6 +361,7 @@ asio::awaitable<void> Server::Exchanges(Stream& stream, const HttpRequest& peer)
     request->loopback = peer.loopback;
     request->local = peer.local;
     request->peer_uid = peer.peer_uid;
+    request->waited_us = WaitedUs(beast::get_lowest_layer(stream).socket());
     if (!Convert(parser.release(), request.get())) {
       const HttpResponse problem =
           ProblemResponse(400, "malformed_target", "the request target must be a path with well-formed escapes");

@@ -59,6 +59,11 @@ class Generator {
     json.BeginObject().Key("openapi").String("3.1.0");
     json.Key("info").BeginObject().Key("title").String("Bowerbird").Key("version").String(version_);
     json.Key("summary").String("Personalization and discovery: events in, feeds out.");
+    json.Key("description")
+        .String(
+            "Bodies may be compressed: Content-Encoding gzip or zstd. A body over a limit, before or after unfolding, "
+            "is "
+            "answered by 413.");
     json.Key("license")
         .BeginObject()
         .Key("name")
@@ -283,12 +288,16 @@ class Generator {
       json->Key("requestBody").BeginObject().Key("required").Bool(true).Key("content").BeginObject();
       json->Key("application/json").BeginObject().Key("schema").BeginObject();
       Reference(json, body);
-      json->EndObject().EndObject().EndObject().EndObject();
+      json->EndObject().EndObject();
+      if (rule.protobuf()) ProtobufContent(json, body);
+      json->EndObject().EndObject();
     }
     json->Key("responses").BeginObject().Key("200").BeginObject().Key("description").String("Done.");
     json->Key("content").BeginObject().Key("application/json").BeginObject().Key("schema").BeginObject();
     Reference(json, method->output_type());
-    json->EndObject().EndObject().EndObject().EndObject();
+    json->EndObject().EndObject();
+    if (rule.protobuf()) ProtobufContent(json, method->output_type());
+    json->EndObject().EndObject();
     ProblemAnswers(json, !rule.scope().empty());
     json->EndObject();
     if (!rule.scope().empty()) {
@@ -303,6 +312,14 @@ class Generator {
           .EndArray();
     }
     json->EndObject();
+  }
+
+  /// The same message in bytes.
+  static void ProtobufContent(JsonWriter* json, const pb::Descriptor* message) {
+    json->Key("application/x-protobuf").BeginObject().Key("schema").BeginObject().Key("type").String("string");
+    json->Key("format").String("binary").Key("description");
+    json->String("The message " + std::string(message->full_name()) + " in protobuf.");
+    json->EndObject().EndObject();
   }
 
   const pb::DescriptorPool& pool_;

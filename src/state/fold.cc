@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/vector_math.h"
 #include "catalog/keys.h"
 #include "fmt/format.h"
+#include "state/next_record.h"
 
 namespace bowerbird::state {
 namespace {
@@ -13,6 +15,21 @@ namespace {
 constexpr size_t kCategoriesMax = 8;  // of one event
 
 int64_t ClampTime(int64_t time_us) { return std::clamp<int64_t>(time_us, 0, kTimeUsMax); }
+
+/// Whether this positive action went on to another item than the user's last, and from which.
+void NoteMove(const UserOp& op, const UserRecord& record, ItemEvent* event) {
+  event->moved_s = 0;
+  event->after = kAnywhere;
+  if (op.kind != UserOp::Kind::kAction || op.strength_bf16 == 0) return;
+  const Action* last = record.actions.empty() ? nullptr : &record.actions.back();
+  if (last != nullptr && last->item == op.item) return;
+  const auto time_s =
+      static_cast<uint32_t>(std::clamp<int64_t>(op.event_time_us / 1'000'000, 1, std::numeric_limits<uint32_t>::max()));
+  event->moved_s = time_s;
+  const bool follows =
+      last != nullptr && last->strength_bf16 != 0 && last->time_s <= time_s && time_s - last->time_s <= kMoveGapS;
+  if (follows) event->after = last->item;
+}
 
 }  // namespace
 
@@ -43,11 +60,13 @@ FoldPolicy::FoldPolicy(const config::Config& config)
 
 std::string FoldPolicy::LayoutText() const {
   return fmt::format(
-      "format=1 sequence_max={} dedupe_prints={} dedupe_window_us={} affinity_top={} affinity_half_life_us={} "
+      "format=2 moves={}/{}/{}s/{}s sequence_max={} dedupe_prints={} dedupe_window_us={} affinity_top={} "
+      "affinity_half_life_us={} "
       "item_bucket_us={} "
       "item_buckets_max={}",
-      user_layout_.sequence_max, user_layout_.dedupe_prints, user_layout_.dedupe_window_us, user_layout_.affinity_top,
-      user_layout_.affinity_half_life_us, item_layout_.bucket_us, item_layout_.buckets_max);
+      kMovesMax, kMovesAnywhereMax, kMovesSpanS, kMoveGapS, user_layout_.sequence_max, user_layout_.dedupe_prints,
+      user_layout_.dedupe_window_us, user_layout_.affinity_top, user_layout_.affinity_half_life_us,
+      item_layout_.bucket_us, item_layout_.buckets_max);
 }
 
 absl::Status FoldPolicy::Check(const v1::Event& event, uint32_t partition, uint32_t partitions) const {
@@ -125,6 +144,7 @@ Verdict FoldPolicy::Judge(const v1::Event& event, const UserRecord& record, Chan
                         : hide || type.polarity == config::Polarity::kNegative ? ItemEvent::Kind::kNegative
                                                                                : ItemEvent::Kind::kNone;
     change->item.weight = ToItemWeight(strength);
+    NoteMove(op, record, &change->item);
     if (change->item.kind == ItemEvent::Kind::kNone) change->has_item = false;
   }
   return Verdict::kCounted;

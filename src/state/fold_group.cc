@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/status_macros.h"
 #include "fmt/format.h"
+#include "state/next_record.h"
 
 namespace bowerbird::state {
 namespace {
@@ -117,6 +118,7 @@ absl::Status FoldGroup::Write() {
     if (member.partition->TakeUnwritten(batch.get(), &item_events)) taken_.push_back(member.partition);
   }
   if (taken_.empty()) return absl::OkStatus();
+  for (const auto& [from, added] : SumMoves(item_events)) batch->MergeNext(from, added);
   for (const auto& [item, added] : SumByItem(&item_events, item_layout_)) batch->MergeItem(item, added);
   taken_batch_ = std::move(batch);
   return WriteTaken();

@@ -29,6 +29,8 @@ struct ItemEvent {
   uint64_t weight = 0;  ///< kAction, in 1/65,536
   uint32_t bucket = 0;
   Kind kind = Kind::kNone;
+  uint32_t moved_s = 0;    ///< the user's first action on it in a row: when, in seconds; 0 otherwise
+  catalog::ItemKey after;  ///< with moved_s: the item that the user had acted on before, or the default one
 };
 
 struct ItemSums {

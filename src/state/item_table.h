@@ -25,6 +25,16 @@ struct RankedItem {
   float score = 0;
 };
 
+/// A move counts half after this long.
+inline constexpr int64_t kMoveHalfLifeUs = int64_t{8} * 3600 * 1'000'000;
+
+/// Where users went on to from one item.
+struct NextItems {
+  int64_t newest_us = 0;          ///< of the newest move
+  double total = 0;               ///< decayed number of moves, as of newest_us, those to items beyond `items` included
+  std::vector<RankedItem> items;  ///< each item's part of `total`; best first, ties by key
+};
+
 /// Per-item counters at one instant: immutable, published every few seconds. Equal folded offsets and time give equal
 /// tables, bit for bit, so that a past table can be made again from the log.
 class ItemTable {
@@ -40,6 +50,9 @@ class ItemTable {
   /// popular one: best first, ties by key; at most 4 x the generator's count, so that filters leave enough. Empty for
   /// an unknown name.
   virtual std::span<const RankedItem> Top(std::string_view generator) const = 0;
+  /// Where users went on to from `item` lately; the default key: whatever they came from. Null when nobody did
+  /// (next_table.h).
+  virtual const NextItems* Next(catalog::ItemKey item) const = 0;
 };
 
 }  // namespace bowerbird::state

@@ -51,11 +51,14 @@ struct ItemTableBuilder::Table final : ItemTable {
     return list == lists.end() ? std::span<const RankedItem>() : list->second;
   }
 
+  const NextItems* Next(ItemKey item) const override { return next->Find(item); }
+
   uint64_t version_value = 0;
   int64_t time_us_value = 0;
   std::vector<log::Offset> offsets_value;
   std::array<std::shared_ptr<const Published>, kShards> shards;
   base::StringMap<std::vector<RankedItem>> lists;
+  std::shared_ptr<const NextTable> next;
 };
 
 ItemTableBuilder::ItemTableBuilder(const config::Config& config, const ItemLayout& layout, uint32_t partitions)
@@ -87,6 +90,7 @@ void ItemTableBuilder::Load(ItemKey item, const ItemRecord& record) {
 void ItemTableBuilder::Absorb(uint32_t partition, log::Offset folded, std::vector<ItemEvent>* events) {
   offsets_[partition] = std::max(offsets_[partition], folded);
   if (events->empty()) return;
+  next_.Absorb(*events);
   std::vector<std::pair<ItemKey, ItemRecord>> sums = SumByItem(events, layout_);
   for (size_t first = 0; first < sums.size();) {
     const size_t shard_index = ShardOf(sums[first].first);
@@ -211,6 +215,7 @@ std::shared_ptr<const ItemTable> ItemTableBuilder::Build(int64_t time_us, uint64
                                        ? Trending(generator, table->time_us_value)
                                        : Popular(generator);
   }
+  table->next = next_.Build(time_us);
   return table;
 }
 

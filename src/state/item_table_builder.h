@@ -11,6 +11,7 @@
 #include "log/event_log.h"
 #include "state/item_record.h"
 #include "state/item_table.h"
+#include "state/next_table.h"
 
 namespace bowerbird::state {
 
@@ -20,7 +21,8 @@ namespace bowerbird::state {
 /// not changed
 ///          since: publishing copies the others (40 bytes an item) and walks the buckets of the trending windows.
 /// Threads  one at a time; the tables are immutable.
-/// Bounds   memory: about 90 bytes an item, and 16 for each bucket inside the longest window of a trending generator.
+/// Bounds   memory: about 90 bytes an item, and 16 for each bucket inside the longest window of a trending generator;
+///          NextTableBuilder's.
 class ItemTableBuilder {
  public:
   static constexpr size_t kShards = 1024;
@@ -29,6 +31,7 @@ class ItemTableBuilder {
 
   /// What the store holds of an item; before the first Absorb.
   void Load(catalog::ItemKey item, const ItemRecord& record);
+  void LoadNext(catalog::ItemKey from, NextRecord record) { next_.Load(from, std::move(record)); }
   void SetOffsets(std::vector<log::Offset> offsets) { offsets_ = std::move(offsets); }
 
   /// Adds counted events of a partition, all there are between its last offset and `folded`. Sorts `events`.
@@ -70,6 +73,7 @@ class ItemTableBuilder {
   int64_t last_time_us_ = 0;
   std::vector<log::Offset> offsets_;
   std::array<Shard, kShards> shards_;
+  NextTableBuilder next_;
 };
 
 }  // namespace bowerbird::state

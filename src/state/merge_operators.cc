@@ -6,6 +6,9 @@
 #include <string>
 #include <string_view>
 
+#include "state/codec.h"
+#include "state/next_record.h"
+
 namespace bowerbird::state {
 namespace {
 
@@ -75,8 +78,42 @@ class ItemMergeOperator final : public rocksdb::MergeOperator {
   const ItemLayout layout_;
 };
 
+class NextMergeOperator final : public rocksdb::MergeOperator {
+ public:
+  const char* Name() const override { return "bowerbird.next.1"; }
+
+  bool FullMergeV2(const MergeOperationInput& in, MergeOperationOutput* out) const override {
+    NextRecord sum;
+    if (in.existing_value != nullptr && !Add(in.key, *in.existing_value, &sum)) return false;
+    for (const rocksdb::Slice& operand : in.operand_list) {
+      if (!Add(in.key, operand, &sum)) return false;
+    }
+    out->new_value = EncodeNextRecord(sum);
+    return true;
+  }
+
+  bool PartialMergeMulti(const rocksdb::Slice& key, const std::deque<rocksdb::Slice>& operands, std::string* out,
+                         rocksdb::Logger*) const override {
+    NextRecord sum;
+    for (const rocksdb::Slice& operand : operands) {
+      if (!Add(key, operand, &sum)) return false;
+    }
+    *out = EncodeNextRecord(sum);
+    return true;
+  }
+
+ private:
+  static bool Add(const rocksdb::Slice& key, const rocksdb::Slice& bytes, NextRecord* sum) {
+    if (key.size() != sizeof(uint64_t)) return false;
+    const absl::StatusOr<NextRecord> record = DecodeNextRecord(View(bytes));
+    if (record.ok()) sum->Add(*record, MovesMax(catalog::ItemKey(GetBigEndian64(key.data()))));
+    return record.ok();
+  }
+};
+
 }  // namespace
 
+std::shared_ptr<rocksdb::MergeOperator> MakeNextMergeOperator() { return std::make_shared<NextMergeOperator>(); }
 std::shared_ptr<rocksdb::MergeOperator> MakeUserMergeOperator(const UserLayout& layout) {
   return std::make_shared<UserMergeOperator>(layout);
 }

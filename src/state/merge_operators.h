@@ -18,4 +18,7 @@ std::shared_ptr<rocksdb::MergeOperator> MakeUserMergeOperator(const UserLayout& 
 /// Adds item records.
 std::shared_ptr<rocksdb::MergeOperator> MakeItemMergeOperator(const ItemLayout& layout);
 
+/// Adds next records; how many moves one keeps follows from its key.
+std::shared_ptr<rocksdb::MergeOperator> MakeNextMergeOperator();
+
 }  // namespace bowerbird::state

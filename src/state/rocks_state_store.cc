@@ -64,6 +64,9 @@ class RocksBatch final : public StateStore::Batch {
   void MergeItem(ItemKey item, const ItemRecord& added) override {
     batch_.Merge(rocks_->column(StateStore::kItems), ItemKeyBytes(item), EncodeItemRecord(added));
   }
+  void MergeNext(ItemKey from, const NextRecord& added) override {
+    batch_.Merge(rocks_->column(StateStore::kNext), ItemKeyBytes(from), EncodeNextRecord(added));
+  }
   void PutOffset(uint32_t partition, log::Offset folded) override {
     batch_.Put(rocks_->column(StateStore::kOffsets), OffsetKey(partition), OffsetValue(folded));
   }
@@ -150,6 +153,7 @@ absl::StatusOr<std::unique_ptr<StateStore>> RocksStateStore::Open(const std::str
     family.disable_auto_compactions = true;
     if (column == kUsers) family.merge_operator = MakeUserMergeOperator(options.user_layout);
     if (column == kItems) family.merge_operator = MakeItemMergeOperator(options.item_layout);
+    if (column == kNext) family.merge_operator = MakeNextMergeOperator();
     columns.push_back({std::string(ColumnName(column)), family});
   }
   ASSIGN_OR_RETURN(store->rocks_, store::RocksStore::Open(dir, db, columns));

@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/published.h"
 #include "base/status_macros.h"
+#include "base/thread_priority.h"
 #include "bowerbird/v1/event.pb.h"
 #include "bowerbird/v1/served.pb.h"
 #include "fmt/format.h"
@@ -19,6 +20,7 @@
 #include "state/fold_group.h"
 #include "state/fold_waiters.h"
 #include "state/item_table_builder.h"
+#include "state/next_record.h"
 #include "state/open_store.h"
 #include "state/partition.h"
 #include "state/state_store.h"
@@ -39,6 +41,8 @@ constexpr size_t kItemEventsMax = 1 << 13;
 // A table is published again after this long even if nothing was folded: windows move on.
 constexpr int64_t kTableAgeUsMax = 60'000'000;
 constexpr size_t kEvictAtOnce = 32;
+// A tenth of the share of a thread that takes in events.
+constexpr int kFoldNice = 10;
 
 /// Version of the newest record of the item_tables topic; 0 for none.
 absl::StatusOr<uint64_t> LastTableVersion(const log::EventLog& log) {
@@ -230,6 +234,12 @@ absl::Status StateImpl::OpenAndRead(std::vector<Offset>* offsets) {
   builder_.emplace(*config_, policy_.item_layout(), partition_count_);
   RETURN_IF_ERROR(
       store_->ScanItems([&](catalog::ItemKey item, const ItemRecord& record) { builder_->Load(item, record); }));
+  // What is too old to be shown again need not be held.
+  const int64_t held_us = options_.publish ? clock_->NowUs() - int64_t{2} * kMovesSpanS * 1'000'000 : 0;
+  RETURN_IF_ERROR(store_->ScanNext([&](catalog::ItemKey from, NextRecord record) {
+    if (record.moves.empty() || int64_t{record.moves.front().time_s} * 1'000'000 < held_us) return;
+    builder_->LoadNext(from, std::move(record));
+  }));
   builder_->SetOffsets(*offsets);
   return absl::OkStatus();
 }
@@ -268,6 +278,9 @@ absl::Status StateImpl::Checkpoint(const std::string& to) {
 }
 
 void StateImpl::FoldLoop(FoldGroup* group) {
+  // When the cores do not suffice for both, events are taken in first: what is in the log can be folded later, an event
+  // that was turned away cannot be taken in later.
+  base::GiveWay(kFoldNice);
   const int64_t interval_us = config_->state.flush_interval_us;
   int64_t written_us = base::MonotonicUs();
   while (!stop_.stopped()) {

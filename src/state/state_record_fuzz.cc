@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "state/item_record.h"
+#include "state/next_record.h"
 #include "state/user_op.h"
 #include "state/user_record.h"
 
@@ -40,6 +41,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     ItemRecord sum = *item;
     sum.Add(*item, {.buckets_max = 4});
     (void)EncodeItemRecord(sum);
+  }
+  if (auto next = DecodeNextRecord(bytes); next.ok()) {
+    NextRecord sum = *next;
+    sum.Add(*next, 4);
+    BOWERBIRD_CHECK(DecodeNextRecord(EncodeNextRecord(sum)).ok());
   }
   (void)DecodeLifelongBlock(bytes);
   return 0;

@@ -40,7 +40,7 @@ std::string OffsetValue(log::Offset folded) { return KeyBytes(folded); }
 std::string FormatKey(std::string_view key) { return fmt::format("{}{}", kFormatPrefix, key); }
 
 std::string_view StateStore::ColumnName(size_t column) {
-  constexpr std::string_view kNames[kColumns] = {"users", "items", "signals", "offsets"};
+  constexpr std::string_view kNames[kColumns] = {"users", "items", "signals", "offsets", "next"};
   return kNames[column];
 }
 
@@ -54,6 +54,16 @@ absl::Status StateStore::ScanItems(const std::function<void(catalog::ItemKey, co
     if (at->key().size() != 8) return absl::DataLossError("state: scan items: damaged key");
     ASSIGN_OR_RETURN(const ItemRecord record, DecodeItemRecord(at->value()));
     visit(catalog::ItemKey(GetBigEndian64(at->key().data())), record);
+  }
+  return at->status();
+}
+
+absl::Status StateStore::ScanNext(const std::function<void(catalog::ItemKey, NextRecord)>& visit) const {
+  const std::unique_ptr<Cursor> at = NewCursor(kNext);
+  for (; at->valid(); at->Next()) {
+    if (at->key().size() != 8) return absl::DataLossError("state: scan next: damaged key");
+    ASSIGN_OR_RETURN(NextRecord record, DecodeNextRecord(at->value()));
+    visit(catalog::ItemKey(GetBigEndian64(at->key().data())), std::move(record));
   }
   return at->status();
 }

@@ -13,13 +13,14 @@
 #include "catalog/keys.h"
 #include "log/event_log.h"
 #include "state/item_record.h"
+#include "state/next_record.h"
 #include "state/user_op.h"
 #include "state/user_record.h"
 
 namespace bowerbird::state {
 
-/// What the fold keeps: columns `users`, `items`, `signals`, `offsets`; docs/formats/state.md has keys and values.
-/// tests/contract holds the suite that every implementation passes.
+/// What the fold keeps: columns `users`, `items`, `signals`, `offsets`, `next`; docs/formats/state.md has keys and
+/// values. tests/contract holds the suite that every implementation passes.
 ///
 /// What was written is lost with the process until a flush, which takes all columns at once, so that what is found
 /// again is state and offsets of one moment. A store may flush by itself at any time, after whole batches.
@@ -42,6 +43,7 @@ class StateStore {
     virtual void MergeUser(catalog::UserKey user, std::string_view ops) = 0;
     virtual void PutLifelongBlock(catalog::UserKey user, const SpilledBlock& block) = 0;
     virtual void MergeItem(catalog::ItemKey item, const ItemRecord& added) = 0;
+    virtual void MergeNext(catalog::ItemKey from, const NextRecord& added) = 0;
     virtual void PutOffset(uint32_t partition, log::Offset folded) = 0;
     virtual void PutFormat(std::string_view key, std::string_view text) = 0;
     virtual uint64_t bytes() const = 0;
@@ -71,8 +73,8 @@ class StateStore {
   /// Empty when absent.
   virtual absl::StatusOr<std::string> LoadFormat(std::string_view key) const = 0;
 
-  enum Column : size_t { kUsers, kItems, kSignals, kOffsets };
-  static constexpr size_t kColumns = 4;
+  enum Column : size_t { kUsers, kItems, kSignals, kOffsets, kNext };
+  static constexpr size_t kColumns = 5;
   static std::string_view ColumnName(size_t column);
 
   /// Walks a column in key order, as readers saw it when the cursor was made. Views hold until Next.
@@ -88,6 +90,7 @@ class StateStore {
   virtual std::unique_ptr<Cursor> NewCursor(Column column) const = 0;
 
   absl::Status ScanItems(const std::function<void(catalog::ItemKey, const ItemRecord&)>& visit) const;
+  absl::Status ScanNext(const std::function<void(catalog::ItemKey, NextRecord)>& visit) const;
   /// Keys and values of two stores side by side: `visit` gets null for a side that lacks the key.
   static absl::Status Compare(const StateStore& a, const StateStore& b, Column column,
                               const std::function<void(std::string_view key, const std::string_view* a_value,

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "state/codec.h"
+#include "state/user_op.h"
 
 namespace bowerbird::state {
 namespace {
@@ -228,7 +229,11 @@ absl::StatusOr<UserRecord> DecodeUserRecord(std::string_view bytes) {
     affinity.time_us =
         static_cast<int64_t>(static_cast<uint64_t>(record.last_time_us) - static_cast<uint64_t>(in.Signed()));
   }
-  if (!in.ok() || !in.empty()) return absl::DataLossError("user record: damaged");
+  const auto is_time = [](int64_t time_us) { return time_us >= 0 && time_us <= kTimeUsMax; };
+  if (!in.ok() || !in.empty() || !is_time(record.first_time_us) || !is_time(record.last_time_us) ||
+      !std::ranges::all_of(record.affinities, is_time, &Affinity::time_us)) {
+    return absl::DataLossError("user record: damaged");
+  }
   return record;
 }
 

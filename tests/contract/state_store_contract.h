@@ -126,6 +126,28 @@ TEST_P(StateStoreContract, ABatchIsThereAsAWhole) {
   EXPECT_EQ(items, 1);
 }
 
+TEST_P(StateStoreContract, MovesAddUpAndTheNewestStay) {
+  const auto write = [&](ItemKey from, uint32_t first_s, uint32_t count) {
+    NextRecord record;
+    for (uint32_t i = count; i-- > 0;) record.moves.push_back({ItemKey(5), first_s + i});
+    const auto batch = store_->NewBatch();
+    batch->MergeNext(from, record);
+    ASSERT_TRUE(store_->Write(batch.get()).ok());
+  };
+  write(ItemKey(3), 1000, 200);
+  write(ItemKey(3), 1100, 200);
+  write(kAnywhere, 1000, 400);
+  ASSERT_TRUE(store_->Flush().ok());
+  Reopen();
+  std::map<uint64_t, NextRecord> all;
+  ASSERT_TRUE(store_->ScanNext([&](ItemKey from, NextRecord record) { all[from.value] = std::move(record); }).ok());
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].moves.size(), 400u);
+  ASSERT_EQ(all[3].moves.size(), kMovesMax);
+  EXPECT_EQ(all[3].moves.front().time_s, 1299u);
+  EXPECT_EQ(all[3].moves.back().time_s, 1122u) << "the newest 256 of the 400";
+}
+
 TEST_P(StateStoreContract, WhatWasFlushedIsThereAfterReopening) {
   for (uint64_t round = 0; round < 4; ++round) {
     const auto batch = store_->NewBatch();

@@ -51,6 +51,22 @@ TEST(CliTest, ConfigCheckReadsTheServersFileToo) {
   }
 }
 
+TEST(CliTest, InitWritesAPresetOnceAndRefusesToWriteOverIt) {
+  const TemporaryFolder folder;
+  for (const std::string preset : {"shop", "articles", "pins"}) {
+    const std::string dir = folder.path() + "/" + preset;
+    ASSERT_EQ(RunProgram({"init", "--preset", preset, dir}).exit_status, 0);
+    EXPECT_EQ(RunProgram({"config", "check", "--dir", dir}).exit_status, 0);
+    const Outcome again = RunProgram({"init", "--preset", preset, dir});
+    EXPECT_EQ(again.exit_status, 1);
+    EXPECT_THAT(again.output, HasSubstr("is there already"));
+  }
+  const Outcome unknown = RunProgram({"init", "--preset", "bakery", folder.path() + "/bakery"});
+  EXPECT_NE(unknown.exit_status, 0);
+  EXPECT_THAT(unknown.output, HasSubstr("shop"));
+  EXPECT_FALSE(std::filesystem::exists(folder.path() + "/bakery"));
+}
+
 TEST(CliTest, OwnCsvBecomesAFeedWithoutAConfig) {
   const TemporaryFolder folder;
   const std::string dir = folder.path() + "/data";

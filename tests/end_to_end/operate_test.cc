@@ -68,7 +68,7 @@ TEST_F(OperateTest, AnAppIsRemovedUnderLoadOfAnotherWhichLosesNothing) {
       const std::string user = fmt::format("u{}", next++ % 50);
       const auto answer = client.Call("POST", "/v1/events", Batch(user, next.fetch_add(10), 10), key);
       ASSERT_TRUE(answer.ok()) << answer.status();
-      if (must_work) ASSERT_EQ(answer->status, 200) << answer->body;
+      ASSERT_TRUE(!must_work || answer->status == 200) << answer->body;
       const std::lock_guard lock(mutex);
       if (must_work) acknowledged[user] += 10;
       // Until it is gone, then unavailable, then its key is unknown: never anything else.

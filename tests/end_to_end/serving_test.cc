@@ -69,10 +69,11 @@ TEST_F(ServingTest, AnUnhideBringsItBackAndOutcomesSaySo) {
     const std::string event = fmt::format(R"({{"events":[{{"type":"{}","user":"u5","item":"{}"}}]}})", type, id);
     EXPECT_EQ(client.Call("POST", "/v1/events", event)->status, 200);
   };
+  // All there is, so that a page in drawn order (exploration) shows it too.
   const auto ask = [&](const std::string& id) {
     return client
         .Call("POST", "/v1/recommend",
-              fmt::format(R"({{"surface":"home","user":"u5","n":60,"explain_items":["{}"]}})", id))
+              fmt::format(R"({{"surface":"home","user":"u5","n":200,"explain_items":["{}"]}})", id))
         ->body;
   };
   for (int round = 0; round < 20; ++round) {

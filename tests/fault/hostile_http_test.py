@@ -1,12 +1,15 @@
 """What an attacker sends by raw sockets: smuggled requests, floods of headers, made-up cursors and ids, path tricks. Each is
 refused as itself; nothing of it takes effect, and the next client is served."""
 import base64
+import gzip
 import json
 import os
 import random
+import re
 import socket
 import sys
 import unittest
+import zlib
 
 from load import event_of, make_catalog
 from served import Folder, Server
@@ -113,6 +116,26 @@ class HostileHttpTest(unittest.TestCase):
         deep = b"[" * 4_000_000
         answer = self.send(b"POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(deep) + deep)
         self.assertEqual(self.statuses(answer), [400], answer[:200])
+
+    def test_bodies_that_grow_when_they_are_unpacked(self):
+        """Refused, whatever encodings are understood, and not unpacked first."""
+        bomb = zlib.compressobj(9, wbits=31)
+        packed = b"".join(bomb.compress(b"[" * (1 << 20)) for _ in range(400)) + bomb.flush()
+        twice = gzip.compress(packed)
+        before = self.peak_memory_kb()
+        for encoding, body in (("gzip", packed), ("gzip, gzip", twice), ("gzip", twice), ("gzip", packed[:-9]), ("deflate", packed),
+                               ("zstd", packed), ("br", packed), ("x" * 3000, packed), ("gzip", b""), ("gzip", b"\x1f\x8b" + bytes(40))):
+            for path in ("/v1/events", "/v1/recommend"):
+                answer = self.send(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Encoding: {encoding}\r\n"
+                                   f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+                statuses = self.statuses(answer)
+                self.assertEqual(len(statuses), 1, f"{path} {encoding[:20]}: {answer[:200]}")
+                self.assertIn(statuses[0], (400, 413, 415), f"{path} {encoding[:20]}: {answer[:200]}")
+        self.assertLess(self.peak_memory_kb() - before, 100_000, "kB more for 400 MB packed into 400 kB")
+
+    def peak_memory_kb(self):
+        with open(f"/proc/{self.server.process.pid}/status") as file:
+            return int(re.search(r"VmHWM:\s+(\d+)", file.read()).group(1))
 
     def test_things_that_are_not_http(self):
         rng = random.Random(3)

@@ -10,6 +10,7 @@ import sys
 import time
 import unittest
 
+from faults import PHASES
 from load import EVENTS_A_USER, Load, Oracle, event_of, make_catalog, profile_of, seen_profile
 from served import START_S, Folder, Server
 
@@ -112,6 +113,35 @@ class KillsTest(unittest.TestCase):
         for command in ("log", "state"):
             status, said = folder.run(command, "verify")
             self.assertEqual(status, 0, f"{command} verify, seed {SEED}: {said}")
+
+    def test_a_folder_whose_first_start_was_killed(self):
+        """At the nth write of all, from the first one on, until the start gets through."""
+        rng, hits = random.Random(SEED + 2), collections.Counter()
+        nth = 0
+        while True:
+            nth += rng.randint(1, max(1, 1000 // KILLS))
+            folder, oracle = Folder(), Oracle()
+            folder.faults.arm(PHASES, nth, rng.randint(0, 2), rng.random() < 0.5, rng.getrandbits(60))
+            server = Server(folder)
+            killed = server.port is None and server.wait(START_S)
+            server.kill()
+            if killed:
+                self.assertIsNotNone(folder.faults.death(), f"ended by itself at {nth}: {folder.said()}")
+                hits[" ".join(folder.faults.death())] += 1
+            folder.faults.clear()
+            with Server(folder) as server:
+                make_catalog(server.client())
+                batch = [event_of("first", n) for n in range(20)]
+                oracle.sending(batch)
+                oracle.answered(batch, server.client().call("POST", "/v1/events", {"events": batch}))
+                oracle.check(server.client())
+                self.assertEqual(server.stop(), 0)
+            self.assertEqual(oracle.errors, [], f"seed {SEED}, write {nth}")
+            folder.remove()
+            if not killed:
+                break
+        print(f"first start, kills by what was being written: {dict(hits)}")
+        self.assertGreater(sum(hits.values()), 0)
 
     def test_an_import_goes_on_where_it_was_killed(self):
         hits, rng = collections.Counter(), random.Random(SEED + 1)

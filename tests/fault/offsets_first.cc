@@ -24,6 +24,7 @@ class OffsetsFirstStore final : public StateStore {
       rest_->PutLifelongBlock(user, block);
     }
     void MergeItem(catalog::ItemKey item, const ItemRecord& added) override { rest_->MergeItem(item, added); }
+    void MergeNext(catalog::ItemKey from, const NextRecord& added) override { rest_->MergeNext(from, added); }
     void PutOffset(uint32_t partition, log::Offset folded) override { offsets_->PutOffset(partition, folded); }
     void PutFormat(std::string_view key, std::string_view text) override { offsets_->PutFormat(key, text); }
     uint64_t bytes() const override { return offsets_->bytes() + rest_->bytes(); }

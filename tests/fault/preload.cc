@@ -129,7 +129,9 @@ void LosePower() {
   for (const auto& [path, file] : *files) {
     if (file->size <= file->synced) continue;
     const uint64_t keep = file->synced + Random() % (file->size - file->synced + 1);
-    if (Random() % 4 == 0) {  // the length is there, the bytes are not
+    // The length is there, the bytes are not. Not of a manifest: RocksDB refuses one that ends so, and file systems
+    // that set a file's length after its bytes (ext4 in its default mode, XFS) leave none.
+    if (Random() % 4 == 0 && !Has(path, "/MANIFEST-")) {
       const int fd = static_cast<int>(syscall(SYS_openat, AT_FDCWD, path.c_str(), O_WRONLY, 0));
       const std::string zeros(file->size - keep, '\0');
       syscall(SYS_pwrite64, fd, zeros.data(), zeros.size(), keep);

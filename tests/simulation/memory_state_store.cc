@@ -14,7 +14,7 @@ using state::StateStore;
 
 namespace {
 
-enum class Change : uint8_t { kPut, kMergeUser, kMergeItem };
+enum class Change : uint8_t { kPut, kMergeUser, kMergeItem, kMergeNext };
 
 class MemoryBatch final : public StateStore::Batch {
  public:
@@ -32,6 +32,9 @@ class MemoryBatch final : public StateStore::Batch {
   }
   void MergeItem(ItemKey item, const state::ItemRecord& added) override {
     Add({Change::kMergeItem, StateStore::kItems, state::ItemKeyBytes(item), state::EncodeItemRecord(added)});
+  }
+  void MergeNext(ItemKey from, const state::NextRecord& added) override {
+    Add({Change::kMergeNext, StateStore::kNext, state::ItemKeyBytes(from), state::EncodeNextRecord(added)});
   }
   void PutOffset(uint32_t partition, log::Offset folded) override {
     Add({Change::kPut, StateStore::kOffsets, state::OffsetKey(partition), state::OffsetValue(folded)});
@@ -82,6 +85,7 @@ class MemoryStateStore final : public StateStore {
       if (entry.change == Change::kPut) value = entry.value;
       if (entry.change == Change::kMergeUser) RETURN_IF_ERROR(Apply(entry.value, &value));
       if (entry.change == Change::kMergeItem) RETURN_IF_ERROR(Sum(entry.value, &value));
+      if (entry.change == Change::kMergeNext) RETURN_IF_ERROR(SumNext(entry.key, entry.value, &value));
     }
     if (stores_->flushes_by_itself && stores_->flushes_by_itself()) FlushLocked();
     if (stores_->offsets_first) {
@@ -167,6 +171,19 @@ class MemoryStateStore final : public StateStore {
     ASSIGN_OR_RETURN(const state::ItemRecord more, state::DecodeItemRecord(added));
     record.Add(more, options_.item_layout);
     *bytes = state::EncodeItemRecord(record);
+    return absl::OkStatus();
+  }
+
+  static absl::Status SumNext(std::string_view key, std::string_view added, std::string* bytes) {
+    uint64_t from = 0;
+    for (const char byte : key) from = from << 8 | static_cast<uint8_t>(byte);
+    state::NextRecord record;
+    if (!bytes->empty()) {
+      ASSIGN_OR_RETURN(record, state::DecodeNextRecord(*bytes));
+    }
+    ASSIGN_OR_RETURN(const state::NextRecord more, state::DecodeNextRecord(added));
+    record.Add(more, state::MovesMax(ItemKey(from)));
+    *bytes = state::EncodeNextRecord(record);
     return absl::OkStatus();
   }
 

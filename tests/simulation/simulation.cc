@@ -93,7 +93,7 @@ struct Batch {
 
 class Simulation {
  public:
-  Simulation(uint64_t seed, const Options& options) : options_(options), rng_(seed), seed_(seed) {
+  Simulation(uint64_t seed, const Options& options) : options_(options), rng_(seed) {
     const config::ParseResult parsed = config::Parse("[app]\npartitions = 4\n", "simulated.toml");
     BOWERBIRD_CHECK(parsed.config != nullptr);
     auto config = std::make_shared<config::Config>(*parsed.config);
@@ -446,7 +446,6 @@ class Simulation {
 
   const Options options_;
   base::Rng rng_;
-  const uint64_t seed_;
   const catalog::KeyHasher hasher_{base::HashSeed{1, 2, 3}};
   std::shared_ptr<const config::Config> config_;
 

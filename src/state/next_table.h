@@ -1,0 +1,72 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "catalog/keys.h"
+#include "state/item_table.h"
+#include "state/next_record.h"
+
+namespace bowerbird::state {
+
+/// The items of all NextRecords as requests read them; part of an ItemTable.
+///
+/// Data     one list an item, shared by tables for as long as it does not change.
+/// Threads  immutable.
+class NextTable {
+ public:
+  /// Where users went on to from `from`; kAnywhere: whatever they came from. Null when nobody did within kMovesSpanS
+  /// before the table's time.
+  const NextItems* Find(catalog::ItemKey from) const;
+
+ private:
+  friend class NextTableBuilder;
+  static constexpr size_t kShards = 1024;
+  struct Shard {
+    std::vector<catalog::ItemKey> froms;  ///< ascending
+    std::vector<std::shared_ptr<const NextItems>> items;
+  };
+  std::array<std::shared_ptr<const Shard>, kShards> shards_;
+  int64_t oldest_us_ = 0;  ///< lists whose newest move is older are not shown
+};
+
+/// Counts moves in memory, from which tables are published.
+///
+/// Threads  one at a time.
+/// Bounds   memory: 16 bytes a move, at most kMovesMax an item, of items from which somebody moved on within two spans.
+///          Build: summing the lists that changed (at most kMovesMax moves each), and 24 bytes an item of their shards.
+class NextTableBuilder {
+ public:
+  /// What the store holds; before the first Absorb.
+  void Load(catalog::ItemKey from, NextRecord record);
+  void Absorb(std::span<const ItemEvent> events);
+  std::shared_ptr<const NextTable> Build(int64_t time_us);
+
+ private:
+  struct Context {
+    NextRecord record;
+    std::shared_ptr<const NextItems> items;  ///< null after a change
+  };
+  struct Shard {
+    absl::btree_map<catalog::ItemKey, Context> contexts;
+    std::shared_ptr<const NextTable::Shard> published;  ///< null after a change
+    uint32_t oldest_s = UINT32_MAX;                     ///< no context's newest move is older
+  };
+  static size_t ShardOf(catalog::ItemKey from) { return from.value >> 54; }
+  void DropOld(int64_t time_us, Shard* shard);
+
+  friend class NextTable;
+  std::array<Shard, NextTable::kShards> shards_;
+};
+
+/// Sums a record by item: of the moves from newest to oldest, the p-th counts 2^(-p / (0.4 * moves_max)) times
+/// 2^(-age / kMoveHalfLifeUs), age from the newest on. Keeps the kNextItemsMax greatest sums, kNextAnywhereMax of
+/// kAnywhere.
+NextItems SumByNext(catalog::ItemKey from, const NextRecord& record);
+inline constexpr uint32_t kNextItemsMax = 64;
+inline constexpr uint32_t kNextAnywhereMax = 512;
+
+}  // namespace bowerbird::state
