@@ -60,6 +60,8 @@ v1::CollectRequest TwoEvents() {
 TEST_F(IntakeTest, TakesProtobufAndAnswersInWhatTheClientAccepts) {
   RunningServer server(dir_);
   auto client = server.Client();
+  // A profile names items that the catalog knows.
+  ASSERT_EQ(client.Call("PUT", "/v1/items/b", R"({"title":"B"})")->status, 200);
   v1::CollectRequest request = TwoEvents();
   request.add_events()->set_type("teleport");
   const std::string body = request.SerializeAsString();
