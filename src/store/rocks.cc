@@ -93,7 +93,8 @@ rocksdb::DBOptions RocksDbOptions(const RocksMemory& memory) {
   options.max_background_jobs = 2;
   options.max_open_files = 512;
   options.write_buffer_manager = memory.write_buffers;
-  // Files go to the disk as they are written, not in one piece at their end, behind which an fsync of the log would wait.
+  // Files go to the disk as they are written, not in one piece at their end, behind which an fsync of the log would
+  // wait.
   options.bytes_per_sync = 1 << 20;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
