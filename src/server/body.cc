@@ -63,7 +63,7 @@ Outcome Gunzip(std::string_view in, uint64_t bytes_max, std::string* out) {
     if (status != Z_OK && !(status == Z_BUF_ERROR && stream.avail_out == 0)) return Outcome::kDamaged;
   }
   if (used > bytes_max) return Outcome::kTooLarge;
-  out->resize(used);
+  out->erase(used);
   return Outcome::kDone;
 }
 
@@ -88,7 +88,7 @@ Outcome Unzstd(std::string_view in, uint64_t bytes_max, std::string* out) {
     if (!progress && used < out->size()) return Outcome::kDamaged;  // the frame ends early
   }
   if (used > bytes_max) return Outcome::kTooLarge;
-  out->resize(used);
+  out->erase(used);
   return Outcome::kDone;
 }
 
