@@ -136,7 +136,8 @@ class FoldMovesTest : public testing::Test {
  protected:
   /// What the event says of a move.
   ItemEvent Fold(std::string_view type, std::string_view item, int64_t time_us) {
-    EXPECT_EQ(policy_.Judge(TestEvent(type, "ann", item, "", time_us), record_, &change_), Verdict::kCounted);
+    const v1::Event event = TestEvent(type, "ann", item, "", time_us);  // what the change points into
+    EXPECT_EQ(policy_.Judge(event, record_, &change_), Verdict::kCounted);
     ApplyUserOp(policy_.user_layout(), change_.user, &record_, nullptr);
     return change_.item;
   }
