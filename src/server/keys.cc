@@ -74,7 +74,7 @@ bool ApiKey::Allows(std::string_view scope) const {
 absl::StatusOr<std::unique_ptr<Keys>> Keys::Open(const std::string& path, const base::Clock* clock) {
   auto keys = std::unique_ptr<Keys>(new Keys(path, clock));
   absl::MutexLock lock(&keys->mutex_);
-  keys->modified_ns_ = keys->ModifiedNs();
+  keys->stamp_ = keys->Stamp();
   ASSIGN_OR_RETURN(keys->by_id_, Read(path));
   keys->Index();
   return keys;
@@ -99,10 +99,10 @@ absl::StatusOr<Keys::ById> Keys::Read(const std::string& path) {
   return keys;
 }
 
-int64_t Keys::ModifiedNs() const {
+Keys::FileStamp Keys::Stamp() const {
   struct stat info {};
-  if (stat(path_.c_str(), &info) != 0) return 0;
-  return info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec;
+  if (stat(path_.c_str(), &info) != 0) return {};
+  return {info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec, info.st_ino};
 }
 
 void Keys::Index() {
@@ -123,8 +123,8 @@ void Keys::RefreshNowAndThen() {
 }
 
 void Keys::Refresh() {
-  const int64_t modified_ns = ModifiedNs();
-  if (modified_ns == modified_ns_) return;
+  const FileStamp stamp = Stamp();
+  if (stamp == stamp_) return;
   // A file that does not read leaves the keys as they were: a revoked key ends once it reads again.
   auto keys = Read(path_);
   if (!keys.ok()) return;
@@ -137,7 +137,12 @@ void Keys::Refresh() {
   }
   by_id_ = *std::move(keys);
   Index();
-  modified_ns_ = modified_ns;
+  stamp_ = stamp;
+}
+
+void Keys::ReadAgain() {
+  stamp_ = {};
+  Refresh();
 }
 
 absl::Status Keys::Replace(ById keys) {
@@ -152,7 +157,7 @@ absl::Status Keys::Replace(ById keys) {
   RETURN_IF_ERROR(store::AtomicWriteFile(path_, text, store::Privacy::kSecret));
   by_id_ = std::move(keys);
   Index();
-  modified_ns_ = ModifiedNs();
+  stamp_ = Stamp();
   return absl::OkStatus();
 }
 
@@ -186,7 +191,7 @@ absl::StatusOr<Keys::Made> Keys::Create(const Wanted& wanted) {
   made.key.created_us = clock_->NowUs();
   made.key.left = std::make_shared<QuotaLeft>(made.key.quota);
   const absl::MutexLock lock(&mutex_);
-  Refresh();
+  ReadAgain();
   ById keys = by_id_;
   keys[made.key.id] = std::make_shared<const ApiKey>(made.key);
   RETURN_IF_ERROR(Replace(std::move(keys)));
@@ -196,7 +201,7 @@ absl::StatusOr<Keys::Made> Keys::Create(const Wanted& wanted) {
 absl::StatusOr<Keys::Made> Keys::Rotate(std::string_view id, int64_t overlap_us) {
   if (overlap_us < 0) return absl::InvalidArgumentError("overlap: expected a duration from \"0s\"");
   const absl::MutexLock lock(&mutex_);
-  Refresh();
+  ReadAgain();
   const auto it = by_id_.find(id);
   if (it == by_id_.end()) return UnknownKey(id);
   Made made{*it->second, NewSecret()};
@@ -211,7 +216,7 @@ absl::StatusOr<Keys::Made> Keys::Rotate(std::string_view id, int64_t overlap_us)
 
 absl::Status Keys::Revoke(std::string_view id) {
   const absl::MutexLock lock(&mutex_);
-  Refresh();
+  ReadAgain();
   ById keys = by_id_;
   if (keys.erase(id) == 0) return UnknownKey(id);
   return Replace(std::move(keys));
@@ -219,7 +224,7 @@ absl::Status Keys::Revoke(std::string_view id) {
 
 absl::Status Keys::RevokeApp(std::string_view app) {
   const absl::MutexLock lock(&mutex_);
-  Refresh();
+  ReadAgain();
   ById keys = by_id_;
   absl::erase_if(keys, [&](const auto& entry) { return entry.second->app == app; });
   return keys.size() == by_id_.size() ? absl::OkStatus() : Replace(std::move(keys));

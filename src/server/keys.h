@@ -81,7 +81,15 @@ class Keys {
   using ById = base::StringMap<std::shared_ptr<const ApiKey>>;
   Keys(std::string path, const base::Clock* clock) : path_(std::move(path)), clock_(clock) {}
   static absl::StatusOr<ById> Read(const std::string& path);
-  int64_t ModifiedNs() const;
+  /// Each write makes a new file, so that the inode tells two writes within one tick of the file system's clock apart.
+  struct FileStamp {
+    int64_t modified_ns = 0;
+    uint64_t inode = 0;
+    friend bool operator==(const FileStamp&, const FileStamp&) = default;
+  };
+  FileStamp Stamp() const;
+  /// Whatever the stamp says: a change must not lose what another process has just written.
+  void ReadAgain() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RefreshNowAndThen();
   /// Takes what another process wrote; a file that does not read leaves the keys as they are.
   void Refresh() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -95,7 +103,7 @@ class Keys {
   ById by_id_ ABSL_GUARDED_BY(mutex_);
   /// By the hash of a secret that may be in force, former ones too.
   base::StringMap<std::shared_ptr<const ApiKey>> by_hash_ ABSL_GUARDED_BY(mutex_);
-  int64_t modified_ns_ ABSL_GUARDED_BY(mutex_) = 0;
+  FileStamp stamp_ ABSL_GUARDED_BY(mutex_);
   std::atomic<int64_t> checked_us_ = 0;
 };
 
