@@ -16,7 +16,7 @@ import zstandard
 from implicit.als import AlternatingLeastSquares
 
 SETTINGS = {64: dict(alpha=40, regularization=1), 128: dict(alpha=40, regularization=100)}
-EPOCHS = 15
+EPOCHS = 12
 
 
 def read(path):
