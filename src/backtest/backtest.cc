@@ -117,6 +117,7 @@ class Product {
     request.set_n(options_.n);
     ASSIGN_OR_RETURN(const serve::Answer answer, app_->engine().Recommend(request));
     std::vector<std::string> ids;
+    ids.reserve(answer.items.size());
     for (const serve::AnswerItem& item : answer.items) ids.push_back(item.id);
     predict_seconds_ += SecondsSince(start_us);
     return ids;

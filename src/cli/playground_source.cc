@@ -131,6 +131,7 @@ class CsvSource final : public PlaygroundSource {
     const auto send = [&]() -> absl::Status {
       ASSIGN_OR_RETURN(const ingest::Sink::Result result, tally.Send(ingest::Kind::kItems, batch));
       std::vector<std::string> bare;
+      bare.reserve(result.rejected.size());
       for (const ingest::Sink::Rejected& rejected : result.rejected) bare.push_back(BareItemJson(ids[rejected.index]));
       batch.clear();
       ids.clear();

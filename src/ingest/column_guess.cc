@@ -263,6 +263,7 @@ class Guesser {
   }
   std::vector<std::string> Fields() const {
     std::vector<std::string> fields;
+    fields.reserve(guess_.columns.size());
     for (const Column& column : guess_.columns) {
       fields.push_back(column.field.starts_with("item.") ? column.field.substr(5) : column.field);
     }
