@@ -95,6 +95,7 @@ absl::StatusOr<CsvForm> TellCsvForm(const std::string& path) {
         lines[0].substr(0, 80)));
   }
   std::vector<std::vector<std::string>> rows;
+  rows.reserve(lines.size());
   for (const std::string& text : lines) rows.push_back(Cut(text, form.separator));
   form.header = IsHeader(rows);
   if (form.header) {
