@@ -13,7 +13,6 @@ namespace bowerbird::end_to_end {
 namespace {
 
 using testing::Contains;
-using testing::HasSubstr;
 using testing::Not;
 
 class CatalogTest : public testing::Test {
@@ -22,7 +21,7 @@ class CatalogTest : public testing::Test {
     MakeSmallWorld(folder_.path(), 90, 60);
     dir_ = folder_.path() + "/data";
   }
-  static std::vector<std::string> Feed(server::HttpClient& client, const std::string& user, uint32_t n = 90) {
+  static std::vector<std::string> Feed(server::HttpClient& client, const std::string& user, uint32_t n = 200) {
     const auto answer =
         client.Call("POST", "/v1/recommend", fmt::format(R"({{"surface":"home","user":"{}","n":{}}})", user, n));
     EXPECT_TRUE(answer.ok() && answer->status == 200) << (answer.ok() ? answer->body : "");
@@ -38,7 +37,7 @@ TEST_F(CatalogTest, WhatIsWithdrawnDeletedOrSoldOutIsNeverServedFromTheMomentThe
   for (int round = 0; round < 10; ++round) {
     const std::vector<std::string> before = Feed(client, "new visitor");
     ASSERT_GT(before.size(), 10u);
-    const std::string id = before[static_cast<size_t>(round) % before.size()];
+    const std::string& id = before[static_cast<size_t>(round) % before.size()];
     const auto change = round % 3 == 0   ? client.Call("POST", "/v1/items/" + id + ":withdraw", "")
                         : round % 3 == 1 ? client.Call("DELETE", "/v1/items/" + id, "")
                                          : client.Call("PATCH", "/v1/items/" + id, R"({"available":false})");
