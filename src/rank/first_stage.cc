@@ -16,17 +16,21 @@ constexpr double kNearOverMean = 2;
 
 constexpr size_t kPrefetch = 16;  ///< candidates ahead
 
+/// Whether the item's factor is its row in the snapshot, changed since or not.
+bool InSnapshot(const index::ItemHandle& item) { return item.delta == nullptr || item.delta->factor_trained; }
+
 /// out[i] = product of each candidate's factor with `query`; 0 for one without a factor.
 void Products(const index::LiveView& view, std::span<const Candidate> candidates, std::span<const float> query,
               std::span<float> out) {
-  std::vector<index::Ordinal> ordinals(candidates.size());
-  for (size_t i = 0; i < candidates.size(); ++i) ordinals[i] = candidates[i].item.ordinal;
-  index::InnerProducts(view.snapshot()->factors(), query, ordinals, out);
-  std::vector<float> scratch;
+  std::vector<index::Ordinal> ordinals(candidates.size(), index::kNoOrdinal);
   for (size_t i = 0; i < candidates.size(); ++i) {
-    if (candidates[i].item.delta == nullptr) continue;
-    const std::span<const float> factor = view.Factor(candidates[i].item, &scratch);
-    out[i] = factor.empty() ? 0 : base::Dot(factor, query);
+    if (InSnapshot(candidates[i].item)) ordinals[i] = candidates[i].item.ordinal;
+  }
+  index::InnerProducts(view.snapshot()->factors(), query, ordinals, out);
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    if (InSnapshot(candidates[i].item)) continue;
+    const std::vector<float>& predicted = candidates[i].item.delta->factor;
+    if (!predicted.empty()) out[i] = base::Dot(predicted, query);
   }
 }
 
@@ -47,10 +51,9 @@ std::vector<float> Ranker::MeanDirection() const {
 }
 
 float Ranker::InverseNorm(const index::ItemHandle& item) const {
-  if (item.delta == nullptr) return request_.view->snapshot()->inverse_norms()[item.ordinal.value];
-  std::vector<float> scratch;
-  const std::span<const float> factor = request_.view->Factor(item, &scratch);
-  const float squared = factor.empty() ? 0 : base::Dot(factor, factor);
+  if (InSnapshot(item)) return request_.view->snapshot()->inverse_norms()[item.ordinal.value];
+  const std::vector<float>& predicted = item.delta->factor;
+  const float squared = predicted.empty() ? 0 : base::Dot(predicted, predicted);
   return squared > 0 ? 1 / std::sqrt(squared) : 0;
 }
 
