@@ -91,7 +91,9 @@ make_tarball() {
   LD_LIBRARY_PATH=$root/lib/bowerbird ldd "$root/bin/bowerbird" "$root"/lib/bowerbird/libbowerbird_parquet.so | awk '$2 == "=>" && $3 ~ /^\// {print $3}' |
     sort -u | grep -vE "^$root|/(ld-linux.*|lib(c|m|dl|rt|pthread|resolv|stdc\+\+|gcc_s))\.so" | while read -r library; do
     install -m 644 "$library" "$root/lib/bowerbird/$(basename "$library")"
-    package=$(dpkg -S "$(readlink -f "$library")" | head -1 | cut -d: -f1)
+    # With a merged /usr a package may still know its file by the path without it.
+    library=$(readlink -f "$library")
+    package=$({ dpkg -S "$library" 2>/dev/null || dpkg -S "${library#/usr}"; } | head -1 | cut -d: -f1)
     install -m 644 "/usr/share/doc/$package/copyright" "$root/licenses/$package"
   done
   install -m 644 deploy/README.md "$root/README.md"

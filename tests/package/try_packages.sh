@@ -113,7 +113,7 @@ try_in_bare_debian() {
   input=$root/input
   tar -C "$root/opt" -xzf "$tarball"
   ln -s "/opt/$(basename "$tarball" .tar.gz)/bin/bowerbird" "$root/usr/local/bin/bowerbird"
-  check "tarball: nothing of ours is missing" in_bare sh -c '! ldd /usr/local/bin/bowerbird | grep "not found"'
+  check "tarball: nothing of ours is missing" in_bare sh -c '! ldd "$(readlink -f /usr/local/bin/bowerbird)" | grep "not found"'
   first_minutes tarball /input in_bare
   input=$kept
   rm -rf "$work/try-deb" "$work/try-tarball"
