@@ -11,6 +11,7 @@
 #include "base/status_macros.h"
 #include "bowerbird/v1/item.pb.h"
 #include "config/problem_list.h"
+#include "state/user_record.h"
 #include "store/file.h"
 #include "store/rocks.h"
 
@@ -91,6 +92,9 @@ absl::Status App::Init() {
   MakeCollector();
   state::State::Options state_options;
   state_options.publish = options_.consume;
+  state_options.handed_over = [this](catalog::UserKey user, uint32_t partition, log::Offset offset) {
+    last_acknowledged_->Set(user, {partition, offset});
+  };
   ASSIGN_OR_RETURN(state_,
                    state::State::Open(folder_ + "/state/events", settings, log_.get(), options_.clock, state_options));
   MakeEngine();
@@ -138,7 +142,9 @@ void App::MakeCollector() {
   collectors_.push_back(std::make_unique<collect::Collector>(
       config(), hasher_, log_.get(), catalog_.get(), options_.clock,
       collect::Collector::Overlays{last_acknowledged_.get(), hide_overlay_.get()}));
+  segments_.push_back(std::make_unique<collect::SegmentMapping>(config()));
   collector_ = collectors_.back().get();
+  segment_ = segments_.back().get();
 }
 
 absl::Status App::PublishConfig(const std::string& text, const std::string& version) {
@@ -211,7 +217,7 @@ void App::MakeEngine() {
   serve::Engine::Sources sources;
   sources.config = [this] { return config(); };
   sources.view = [this] { return live_->View(); };
-  sources.user = [this](catalog::UserKey key, std::string_view id) { return state_->Get(key, id); };
+  sources.user = [this](catalog::UserKey key, std::string_view id) { return AnsweringUser(key, id); };
   sources.item_table = [this] { return state_->item_table(); };
   sources.unfolded_hides = [this](catalog::UserKey user, uint64_t folded_offset) {
     std::vector<serve::OverlayHide> hides;
@@ -238,16 +244,41 @@ void App::AppendServed(v1::ServedRecord record) {
   });
 }
 
+absl::StatusOr<std::shared_ptr<const state::UserState>> App::AnsweringUser(catalog::UserKey key,
+                                                                           std::string_view id) const {
+  auto user = state_->Get(key, id);
+  for (uint32_t hops = 0; hops < state::kMergeHopsMax && user.ok() && !(*user)->becomes.empty(); ++hops) {
+    const std::string becomes = (*user)->becomes;
+    user = state_->Get(hasher_.User(becomes), becomes);
+  }
+  return user;
+}
+
+std::optional<collect::LastAcknowledged::Position> App::UnfoldedOfAnswering(std::string_view user) const {
+  const catalog::UserKey key = hasher_.User(user);
+  const auto answering = AnsweringUser(key, user);
+  if (!answering.ok() || (*answering)->key == key) return std::nullopt;
+  const auto position = last_acknowledged_->Get((*answering)->key);
+  if (!position.has_value() || state_->FoldedOffset(position->partition) > position->offset) return std::nullopt;
+  return position;
+}
+
 bool App::UserCurrent(std::string_view user) const {
   const auto position = last_acknowledged_->Get(hasher_.User(user));
-  return !position.has_value() || state_->FoldedOffset(position->partition) > position->offset;
+  if (position.has_value() && state_->FoldedOffset(position->partition) <= position->offset) return false;
+  return user.empty() || !UnfoldedOfAnswering(user).has_value();
 }
 
 void App::WhenUserCurrent(std::string_view user, std::function<void()> done) {
+  const int64_t patience_us = config()->state.read_your_writes_us;
+  const auto wait_for_answering = [this, id = std::string(user), patience_us, done = std::move(done)](bool) {
+    const auto position = UnfoldedOfAnswering(id);
+    if (!position.has_value()) return done();
+    state_->WhenFolded(position->partition, position->offset, patience_us, [done](bool) { done(); });
+  };
   const auto position = last_acknowledged_->Get(hasher_.User(user));
-  if (!position.has_value()) return done();
-  state_->WhenFolded(position->partition, position->offset, config()->state.read_your_writes_us,
-                     [done = std::move(done)](bool) { done(); });
+  if (!position.has_value()) return wait_for_answering(true);
+  state_->WhenFolded(position->partition, position->offset, patience_us, wait_for_answering);
 }
 
 void App::StartPipeline() {

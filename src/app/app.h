@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -23,6 +24,7 @@
 #include "collect/collector.h"
 #include "collect/hide_overlay.h"
 #include "collect/last_acknowledged.h"
+#include "collect/segment_mapping.h"
 #include "config/config.h"
 #include "index/live_index.h"
 #include "log/rocks_log.h"
@@ -94,11 +96,15 @@ class App {
   index::LiveIndex& live() { return *live_; }
   collect::Collector& collector() { return *collector_.load(); }
   collect::CatalogIntake& catalog_intake() { return *catalog_intake_; }
+  const collect::SegmentMapping& segment() const { return *segment_.load(); }
   registry::Registry& registry() { return *registry_; }
   serve::Engine& engine() { return *engine_; }
   const base::Clock& clock() const { return *options_.clock; }
 
-  /// Whether the user's last acknowledged event is folded.
+  /// The state that answers for an id: its own, or that of the user whom it has become, as far as is folded.
+  absl::StatusOr<std::shared_ptr<const state::UserState>> AnsweringUser(catalog::UserKey key,
+                                                                        std::string_view id) const;
+  /// Whether the last acknowledged event of the user, and of the one whom the id has become, is folded.
   bool UserCurrent(std::string_view user) const;
   /// Calls `done` when it is, or when state.read_your_writes has passed; on a fold thread perhaps: `done` must not
   /// block.
@@ -147,6 +153,8 @@ class App {
   absl::Status CatchUpCatalog();
   void MakeEngine();
   void AppendServed(v1::ServedRecord record);
+  /// Where the last acknowledged event of whom the id has become lies, if it is not folded yet.
+  std::optional<collect::LastAcknowledged::Position> UnfoldedOfAnswering(std::string_view user) const;
   void PipelineLoop();
   void MaintenanceLoop();
   absl::Status JobsCancelled() const;
@@ -168,6 +176,8 @@ class App {
   std::vector<std::unique_ptr<collect::Collector>> collectors_;
   std::atomic<collect::Collector*> collector_ = nullptr;
   std::unique_ptr<collect::CatalogIntake> catalog_intake_;
+  std::vector<std::unique_ptr<collect::SegmentMapping>> segments_;  ///< as the collectors
+  std::atomic<const collect::SegmentMapping*> segment_ = nullptr;
   std::unique_ptr<serve::Engine> engine_;
 
   std::atomic<uint64_t> served_failed_ = 0;

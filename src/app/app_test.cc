@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -74,6 +75,54 @@ TEST_F(AppTest, HistoryLeavesOutRepeatsAndWhatWasHidden) {
   EXPECT_EQ(history->user_count, 2u);
   EXPECT_EQ(history->item_keys.size(), 1u);
   EXPECT_EQ(history->users.size(), 2u);
+}
+
+TEST_F(AppTest, AnIdentifiedIdLearnsAndAnswersAsItsUser) {
+  const auto app = Open();
+  PutItems(*app, 4);
+  Send(*app, "anon", "click", "i0");
+  Send(*app, "user", "click", "i1");
+  v1::Event identify;
+  identify.set_type("identify");
+  identify.set_user("user");
+  identify.set_anonymous("anon");
+  absl::Notification collected;
+  app->collector().CollectEvents({identify}, collect::Collector::Source::kLive,
+                                 [&](const absl::StatusOr<collect::CollectResult>& result) {
+                                   EXPECT_TRUE(result.ok() && result->accepted == 1);
+                                   collected.Notify();
+                                 });
+  collected.WaitForNotification();
+  Send(*app, "anon", "click", "i2");
+  // All three are of one user, in the order of their times.
+  const auto history = ReadActions(app->log(), *app->config(), 0, 2);
+  ASSERT_TRUE(history.ok());
+  EXPECT_EQ(history->user_count, 1u);
+  EXPECT_EQ(history->users.size(), 3u);
+  EXPECT_TRUE(std::is_sorted(history->times_us.begin(), history->times_us.end()));
+
+  absl::Notification current;
+  app->WhenUserCurrent("anon", [&] { current.Notify(); });
+  current.WaitForNotification();
+  ASSERT_TRUE(app->state().CatchUp().ok());
+  ASSERT_TRUE(app->state().CatchUp().ok());
+  v1::ProfileRequest profile;
+  profile.set_id("anon");
+  const auto answered = app->engine().Profile(profile);
+  ASSERT_TRUE(answered.ok()) << answered.status();
+  EXPECT_EQ(answered->id(), "user");
+  EXPECT_EQ(answered->sequence_size(), 3);
+  v1::RecommendRequest request;
+  request.set_surface("home");
+  request.set_user("anon");
+  const auto answer = app->engine().Recommend(request);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  // What an answer is made again from names the user.
+  auto served = FindServed(app->log(), answer->request_id);
+  while (absl::IsNotFound(served.status())) served = FindServed(app->log(), answer->request_id);  // written meanwhile
+  ASSERT_TRUE(served.ok()) << served.status();
+  EXPECT_EQ(served->request().user(), "user");
+  EXPECT_EQ(served->user_key(), app->hasher().User("user").value);
 }
 
 TEST_F(AppTest, CfArtifactReadsBackAsWritten) {

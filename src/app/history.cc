@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
 #include "base/hash.h"
@@ -26,7 +27,37 @@ struct PartitionActions {
   std::vector<RawAction> actions;
   absl::flat_hash_set<uint64_t> prints;
   absl::flat_hash_set<std::pair<uint64_t, uint64_t>> hidden;
+  /// Ids that have become another user; the last one counts.
+  absl::flat_hash_map<uint64_t, uint64_t> becomes;
 };
+
+/// Gives what an id did before and after it was identified to the user it has become, as state does: among that user's
+/// actions by their times.
+void MoveToUsers(std::vector<PartitionActions>* partitions, absl::flat_hash_set<uint64_t>* with_others) {
+  const auto count = static_cast<uint32_t>(partitions->size());
+  const auto partition_of = [&](uint64_t user) -> PartitionActions& {
+    return (*partitions)[catalog::PartitionOf(catalog::UserKey(user), count)];
+  };
+  std::vector<RawAction> moved;
+  for (PartitionActions& partition : *partitions) {
+    if (partition.becomes.empty()) continue;
+    std::erase_if(partition.actions, [&](const RawAction& action) {
+      uint64_t user = action.user;
+      for (uint32_t hops = 0; hops < state::kMergeHopsMax; ++hops) {
+        const PartitionActions& own = partition_of(user);
+        const auto becomes = own.becomes.find(user);
+        if (becomes == own.becomes.end()) break;
+        user = becomes->second;
+      }
+      if (user == action.user) return false;
+      with_others->insert(user);
+      moved.push_back(action);
+      moved.back().user = user;
+      return true;
+    });
+  }
+  for (const RawAction& action : moved) partition_of(action.user).actions.push_back(action);
+}
 
 }  // namespace
 
@@ -45,6 +76,9 @@ absl::StatusOr<ActionHistory> ReadActions(const log::EventLog& log, const config
     PartitionActions& out = partitions[partition];
     events += batch.records().size();
     for (const replay::EventRecord& record : batch.records()) {
+      if (record.event != nullptr && record.event->becomes_key() != 0) {
+        out.becomes[record.event->user_key()] = record.event->becomes_key();
+      }
       if (record.event == nullptr || record.event->item().empty()) continue;
       const v1::Event& event = *record.event;
       const auto type = types.find(event.type());
@@ -70,8 +104,15 @@ absl::StatusOr<ActionHistory> ReadActions(const log::EventLog& log, const config
   history.ends = range.end;
   for (PartitionActions& partition : partitions) {
     std::erase_if(partition.actions, [&](const RawAction& a) { return partition.hidden.contains({a.user, a.item}); });
-    std::sort(partition.actions.begin(), partition.actions.end(), [](const RawAction& a, const RawAction& b) {
-      return std::pair(a.user, a.offset) < std::pair(b.user, b.offset);
+  }
+  absl::flat_hash_set<uint64_t> with_others;
+  MoveToUsers(&partitions, &with_others);
+  for (PartitionActions& partition : partitions) {
+    std::sort(partition.actions.begin(), partition.actions.end(), [&](const RawAction& a, const RawAction& b) {
+      if (a.user != b.user) return a.user < b.user;
+      // Offsets of two partitions say nothing about which came first.
+      if (with_others.contains(a.user) && a.time_us != b.time_us) return a.time_us < b.time_us;
+      return std::pair(a.offset, a.item) < std::pair(b.offset, b.item);
     });
     for (const RawAction& action : partition.actions) history.item_keys.emplace_back(action.item);
   }

@@ -15,8 +15,12 @@ absl::Status Serve(const ServeOptions& options) {
   server_options.file_config = server_options.config;
   if (!options.listen.empty()) server_options.config.listen = options.listen;
   if (options.port >= 0) server_options.config.port = static_cast<uint16_t>(options.port);
+  if (options.grpc_port >= 0) server_options.config.grpc_port = static_cast<uint16_t>(options.grpc_port);
   ASSIGN_OR_RETURN(const auto running, server::Server::Start(server_options));
   std::printf("listening on http://%s:%d\n", server_options.config.listen.c_str(), running->port());
+  if (running->grpc_port() != 0) {
+    std::printf("gRPC on %s:%d\n", server_options.config.grpc_listen.c_str(), running->grpc_port());
+  }
   std::fflush(stdout);
   while (server::Server::WaitForSignal({SIGTERM, SIGINT, SIGHUP}) == SIGHUP) running->Reload();
   running->Drain();

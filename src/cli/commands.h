@@ -42,6 +42,7 @@ struct ServeOptions {
   Folder folder;
   std::string listen;  ///< empty: server.toml's
   int port = -1;       ///< -1: server.toml's
+  int grpc_port = -1;  ///< -1: server.toml's
 };
 absl::Status Serve(const ServeOptions& options);
 

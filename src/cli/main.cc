@@ -62,6 +62,8 @@ int main(int argc, char** argv) {
   serve->add_option("--listen", serve_options.listen, "address; server.toml's without it");
   serve->add_option("--port", serve_options.port, "port, 0 for any free one; server.toml's without it")
       ->check(CLI::Range(0, 65535));
+  serve->add_option("--grpc-port", serve_options.grpc_port, "gRPC's port, 0 for any free one; server.toml's without it")
+      ->check(CLI::Range(0, 65535));
   serve->callback([&] {
     BlockSignals({SIGTERM, SIGINT, SIGHUP});
     run = [&] { return Serve(serve_options); };

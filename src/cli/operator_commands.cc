@@ -40,7 +40,7 @@ void OperatorCommands::AddKeys(CLI::App* program) {
   auto* keys = program->add_subcommand("keys", "API keys")->alias("key")->require_subcommand(1);
   auto* create = keys->add_subcommand("create", "make a key; its secret is shown once");
   create->add_option("--name", keys_.name, "what people call it")->required();
-  create->add_option("--scopes", keys_.scopes, "of collect, serve, admin; or operator, which opens every app")
+  create->add_option("--scopes", keys_.scopes, "of events, collect, serve, admin; or operator, which opens every app")
       ->required()
       ->delimiter(',');
   create->add_option("--app", keys_.folder.app, "the app that it opens")->capture_default_str();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -386,6 +387,66 @@ absl::StatusOr<v1::User> CatalogIntake::PutUser(v1::User user) {
   *record.mutable_user() = user;
   RETURN_IF_ERROR(AppendUser(user.id(), std::move(record)));
   return user;
+}
+
+absl::StatusOr<std::vector<absl::Status>> CatalogIntake::PatchUsers(std::span<const v1::User> patches) {
+  const std::lock_guard lock(mutex_);
+  if (behind_) RETURN_IF_ERROR(CatchUpLocked());
+  std::vector<absl::Status> outcomes;
+  // As they will be.
+  std::map<std::string, v1::UserRecord> changed;
+  for (const v1::User& patch : patches) {
+    v1::User user;
+    if (const auto known = changed.find(patch.id()); known != changed.end()) {
+      user = known->second.user();
+    } else if (auto stored = catalog_->GetUser(patch.id()); stored.ok()) {
+      user = *std::move(stored);
+    } else if (!absl::IsNotFound(stored.status())) {
+      outcomes.push_back(stored.status());
+      continue;
+    }
+    user.set_id(patch.id());
+    bool changes = false;
+    for (const auto& [name, value] : patch.attributes()) {
+      auto& attributes = *user.mutable_attributes();
+      const auto old = attributes.find(name);
+      if (value.kind_case() == v1::Value::KIND_NOT_SET) {
+        changes |= attributes.erase(name) > 0;
+      } else if (old == attributes.end() || old->second.SerializeAsString() != value.SerializeAsString()) {
+        attributes[name] = value;
+        changes = true;
+      }
+    }
+    if (auto problem = catalog::CheckUser(user, *config_.Get())) {
+      outcomes.push_back(catalog::ToStatus(*problem));
+      continue;
+    }
+    outcomes.push_back(absl::OkStatus());
+    if (!changes) continue;
+    user.set_updated_time_us(clock_->NowUs());
+    v1::UserRecord& record = changed[patch.id()];
+    record.set_schema(kSchema);
+    record.set_user_key(hasher_.User(patch.id()).value);
+    *record.mutable_user() = std::move(user);
+  }
+  if (changed.empty()) return outcomes;
+  std::vector<log::AppendRecord> batch;
+  for (const auto& [id, record] : changed) {
+    const uint32_t partition =
+        catalog::PartitionOf(catalog::UserKey(record.user_key()), log_->PartitionCount(log::Topic::kUsers));
+    batch.push_back({log::Topic::kUsers, partition, id, record.SerializeAsString()});
+  }
+  std::vector<uint32_t> partitions;
+  for (const log::AppendRecord& record : batch) partitions.push_back(record.partition);
+  behind_ = true;
+  ASSIGN_OR_RETURN(const std::vector<log::Offset> offsets, log_->Append(std::move(batch)));
+  size_t at = 0;
+  for (const auto& [id, record] : changed) {
+    RETURN_IF_ERROR(catalog_->ApplyUser(partitions[at], offsets[at], record));
+    ++at;
+  }
+  behind_ = false;
+  return outcomes;
 }
 
 absl::Status CatalogIntake::DeleteUser(std::string_view id) {

@@ -70,6 +70,9 @@ class CatalogIntake {
   absl::StatusOr<v1::BatchItemsResponse> Batch(const ItemsBatch& batch);
 
   absl::StatusOr<v1::User> PutUser(v1::User user);
+  /// Lays attributes over those that the users have, in order; one without a kind is taken away. A user that has them
+  /// already costs no write. What became of each patch, as PutUser would say; Unavailable: of none.
+  absl::StatusOr<std::vector<absl::Status>> PatchUsers(std::span<const v1::User> patches);
   /// Forgets the user's attributes.
   absl::Status DeleteUser(std::string_view id);
 

@@ -242,6 +242,37 @@ TEST_F(CatalogIntakeTest, KeepsUsersAttributes) {
   EXPECT_EQ(intake_->DeleteUser("u").code(), absl::StatusCode::kNotFound);
 }
 
+TEST_F(CatalogIntakeTest, PatchesLayAttributesOverWhatUsersHave) {
+  const auto patch = [](const std::string& id, const char* country) {
+    v1::User user;
+    user.set_id(id);
+    v1::Value& value = (*user.mutable_attributes())["country"];
+    if (country != nullptr) value.set_string_value(country);
+    return user;
+  };
+  const auto records = [&] {
+    size_t count = 0;
+    for (uint32_t p = 0; p < 4; ++p) count += ReadAll(log::Topic::kUsers, p).size();
+    return count;
+  };
+  v1::User wrong = patch("w", "CH");
+  (*wrong.mutable_attributes())["shoe"].set_number_value(42);
+  const auto first =
+      intake_->PatchUsers(std::vector<v1::User>{patch("u", "CH"), wrong, patch("v", "FR"), patch("u", "IT")});
+  ASSERT_TRUE(first.ok()) << first.status();
+  ASSERT_EQ(first->size(), 4u);
+  EXPECT_EQ(ProblemOf((*first)[1]).code, "undeclared_attribute");
+  EXPECT_TRUE((*first)[0].ok() && (*first)[2].ok() && (*first)[3].ok());
+  EXPECT_EQ(catalog_->GetUser("u")->attributes().at("country").string_value(), "IT");
+  EXPECT_EQ(catalog_->GetUser("v")->attributes().at("country").string_value(), "FR");
+  EXPECT_EQ(records(), 2u);  // one a user, however many patches
+  // What is so already costs no write; null takes it away.
+  ASSERT_TRUE(intake_->PatchUsers(std::vector<v1::User>{patch("u", "IT"), patch("x", nullptr)}).ok());
+  EXPECT_EQ(records(), 2u);
+  ASSERT_TRUE(intake_->PatchUsers(std::vector<v1::User>{patch("u", nullptr)}).ok());
+  EXPECT_TRUE(catalog_->GetUser("u")->attributes().empty());
+}
+
 TEST_F(CatalogIntakeTest, AgreesWithAMapUnderRandomChanges) {
   const uint64_t seed = std::random_device()();
   SCOPED_TRACE(seed);

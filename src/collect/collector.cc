@@ -111,12 +111,16 @@ struct Collector::Batch {
   };
   int64_t receive_time_us = 0;
   bool history = false;
+  bool is_public = false;
   std::string common_fields;  ///< what intake stamps into every event of the batch, as bytes of a v1::Event
   uint64_t events = 0;
   uint64_t bytes = 0;
   CollectResult result;
   std::vector<log::AppendRecord> records;
   std::vector<Hide> hides;
+  /// Of identify events, the records of the anonymous ids, appended with the others; where they lie.
+  std::vector<log::AppendRecord> becomings;
+  std::vector<Accepted> becoming_positions;
 
   /// Verdicts are kept from the first one on that a client needs to see.
   void Judge(Verdict verdict) {
@@ -154,6 +158,7 @@ struct Collector::Impl {
     auto batch = std::make_shared<Batch>();
     batch->receive_time_us = clock->NowUs();
     batch->history = source == Source::kHistory;
+    batch->is_public = source == Source::kPublic;
     v1::Event common;
     common.set_schema(kEventSchema);
     common.set_receive_time_us(batch->receive_time_us);
@@ -185,6 +190,10 @@ struct Collector::Impl {
 
   std::optional<catalog::Problem> Add(v1::Event* event, bool has_time, Batch* batch) const {
     if (auto problem = rules.Check(event)) return problem;
+    if (batch->is_public && !event->anonymous().empty()) {
+      return catalog::Problem{"permission_denied", "type",
+                              "found an identify under a key of scope events; expected a key of scope collect"};
+    }
     if (auto problem = rules.SettleTime(event, has_time, batch->receive_time_us, batch->history)) return problem;
     const catalog::UserKey user = hasher.User(event->user());
     event->set_user_key(user.value);
@@ -221,10 +230,34 @@ struct Collector::Impl {
       batch->hides.push_back(
           {batch->result.positions.size(), event->item(), catalog::ItemKey(event->item_key()), unhide});
     }
+    if (!event->anonymous().empty()) AddBecoming(*event, user, batch);
     batch->bytes += record.value.size() + record.key.size();
     batch->result.positions.push_back({user, record.partition, 0});
     batch->records.push_back(std::move(record));
     return std::nullopt;
+  }
+
+  /// An identify tells the anonymous id's own partition, too, where what it did is folded; there is what it hands over
+  /// to the user.
+  void AddBecoming(const v1::Event& identify, catalog::UserKey user, Batch* batch) const {
+    const catalog::UserKey anonymous = hasher.User(identify.anonymous());
+    v1::Event event;
+    event.set_type(identify.type());
+    event.set_user(identify.anonymous());
+    event.set_user_key(anonymous.value);
+    event.set_event_time_us(identify.event_time_us());
+    event.set_late(identify.late());
+    event.set_becomes(identify.user());
+    event.set_becomes_key(user.value);
+    if (!identify.client_id().empty()) {
+      event.set_client_id(identify.client_id());
+      event.set_dedupe_print(hasher.DedupePrint(anonymous, identify.client_id()));
+    }
+    const uint32_t partition = catalog::PartitionOf(anonymous, partitions);
+    batch->becomings.push_back(
+        {log::Topic::kEvents, partition, identify.anonymous(), event.SerializeAsString() + batch->common_fields});
+    batch->becoming_positions.push_back({anonymous, partition, 0});
+    batch->bytes += batch->becomings.back().value.size() + batch->becomings.back().key.size();
   }
 
   void Append(std::shared_ptr<Batch> batch, Done done) {
@@ -237,6 +270,7 @@ struct Collector::Impl {
     }
     if (batch->records.empty()) return done(std::move(batch->result));
     std::vector<log::AppendRecord> records = std::move(batch->records);
+    std::move(batch->becomings.begin(), batch->becomings.end(), std::back_inserter(records));
     log->AppendAsync(std::move(records), [this, batch = std::move(batch),
                                           done = std::move(done)](absl::StatusOr<std::vector<log::Offset>> offsets) {
       if (!offsets.ok()) return done(std::move(offsets).status());
@@ -249,6 +283,9 @@ struct Collector::Impl {
   void Remember(const std::vector<log::Offset>& offsets, Batch* batch) const {
     std::vector<Accepted>& positions = batch->result.positions;
     for (size_t i = 0; i < positions.size(); ++i) positions[i].offset = offsets[i];
+    for (size_t i = 0; i < batch->becoming_positions.size(); ++i) {
+      batch->becoming_positions[i].offset = offsets[positions.size() + i];
+    }
     if (overlays.hides != nullptr) {
       for (const Batch::Hide& hide : batch->hides) {
         const Accepted& position = positions[hide.position];
@@ -260,8 +297,10 @@ struct Collector::Impl {
       }
     }
     if (overlays.last_acknowledged == nullptr) return;
-    for (const Accepted& position : positions) {
-      overlays.last_acknowledged->Set(position.user, {position.partition, position.offset});
+    for (const std::vector<Accepted>* list : {&positions, &batch->becoming_positions}) {
+      for (const Accepted& position : *list) {
+        overlays.last_acknowledged->Set(position.user, {position.partition, position.offset});
+      }
     }
   }
 
@@ -302,6 +341,9 @@ void Collector::CollectEvents(std::vector<v1::Event> events, Source source, Done
     event.clear_item_categories();
     event.clear_item_attributes();
     event.clear_dedupe_print();
+    event.clear_becomes();
+    event.clear_becomes_key();
+    event.clear_merge();
     impl_->Admit(static_cast<int64_t>(i), &event, event.event_time_us() != 0, nullptr, batch.get());
   }
   impl_->Append(std::move(batch), std::move(done));

@@ -67,8 +67,9 @@ class Collector {
     LastAcknowledged* last_acknowledged = nullptr;
     HideOverlay* hides = nullptr;
   };
-  /// What the events' times mean. History was true when it happened: old events are not late.
-  enum class Source : uint8_t { kLive, kHistory };
+  /// Who says it. History was true when it happened: old events are not late. Public: under a key that anybody may read
+  /// out of a web page, which must not say who is who: identify events are rejected.
+  enum class Source : uint8_t { kLive, kHistory, kPublic };
 
   Collector(std::shared_ptr<const config::Config> config, const catalog::KeyHasher& hasher, log::EventLog* log,
             const catalog::Catalog* catalog, const base::Clock* clock, Overlays overlays);

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "bowerbird/v1/service.pb.h"
 #include "collect/intake_for_test.h"
 
 namespace bowerbird::collect {
@@ -131,6 +132,67 @@ TEST_F(CollectorTest, AcceptsAnUnknownItemWithoutAStamp) {
   EXPECT_EQ(stored[0].item_categories_size(), 0);
   EXPECT_EQ(stored[0].event_time_us(), clock_.now_us);
   EXPECT_EQ(stored[0].dedupe_print(), 0u);
+}
+
+TEST_F(CollectorTest, AnIdentifyTellsBothPartitionsAtOnce) {
+  ASSERT_TRUE(Collect(R"({"type":"identify","user":"u","anonymous":"a","client_id":"c1"})").ok());
+  const std::vector<v1::Event> stored = Stored();
+  ASSERT_EQ(stored.size(), 2u);
+  const v1::Event& of_user = stored[stored[0].user() == "u" ? 0 : 1];
+  const v1::Event& of_id = stored[stored[0].user() == "u" ? 1 : 0];
+  EXPECT_EQ(of_user.anonymous(), "a");
+  EXPECT_EQ(of_user.becomes(), "");
+  EXPECT_EQ(of_id.user(), "a");
+  EXPECT_EQ(of_id.becomes(), "u");
+  EXPECT_EQ(of_id.becomes_key(), hasher_.User("u").value);
+  EXPECT_EQ(of_id.dedupe_print(), hasher_.DedupePrint(hasher_.User("a"), "c1"));
+  EXPECT_EQ(of_id.config_version(), config_->version);
+  // A request for either waits for its own record.
+  EXPECT_TRUE(last_acknowledged_.Get(hasher_.User("u")).has_value());
+  EXPECT_TRUE(last_acknowledged_.Get(hasher_.User("a")).has_value());
+  EXPECT_EQ(ProblemOf(R"({"type":"identify","user":"u","anonymous":"u"})").field, "events[0].anonymous");
+}
+
+TEST_F(CollectorTest, APublicKeySaysWhatWasDoneAndNotWhoIsWho) {
+  const auto result =
+      Collect(R"([{"type":"click","user":"u","item":"i"},{"type":"identify","user":"u","anonymous":"a"}])",
+              Collector::Source::kPublic);
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result->accepted, 1u);
+  EXPECT_EQ(result->verdicts.at(1).problem.code, "permission_denied");
+  EXPECT_EQ(Stored().size(), 1u);
+}
+
+TEST_F(CollectorTest, ProtobufIsJudgedAndStampedAsJsonIs) {
+  v1::CollectRequest request;
+  v1::Event* event = request.add_events();
+  event->set_type("rating");
+  event->set_user("u");
+  event->set_item("i");
+  event->set_client_id("c");
+  event->set_value(4);
+  (*event->mutable_attributes())["note"].set_string_value("fine");
+  (*event->mutable_attributes())["rated"].set_number_value(1.8e15);
+  request.add_events()->set_type("rating");
+  std::promise<absl::StatusOr<CollectResult>> promise;
+  collector_->CollectProtobuf(request.SerializeAsString(), Collector::Source::kLive,
+                              [&](absl::StatusOr<CollectResult> result) { promise.set_value(std::move(result)); });
+  const auto result = promise.get_future().get();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->accepted, 1u);
+  EXPECT_EQ(result->verdicts.at(1).problem.field, "events[1].user");
+  ASSERT_TRUE(Collect(R"({"type":"rating","user":"u","item":"i","client_id":"c","value":4,
+                          "attributes":{"note":"fine","rated":1800000000000000}})")
+                  .ok());
+  const std::vector<v1::Event> stored = Stored();
+  ASSERT_EQ(stored.size(), 2u);
+  EXPECT_EQ(stored[0].DebugString(), stored[1].DebugString());
+  std::string answer;
+  AppendProtobuf(*result, &answer);
+  v1::CollectResponse response;
+  ASSERT_TRUE(response.ParseFromString(answer));
+  EXPECT_EQ(response.rejected(), 1u);
+  EXPECT_EQ(response.verdicts(1).code(), "missing_field");
 }
 
 TEST_F(CollectorTest, ARetryHasTheSamePrint) {

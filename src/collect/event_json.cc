@@ -38,9 +38,9 @@ constexpr std::string_view kFieldNames[] = {"type",          "user",     "anonym
 static_assert(std::size(kFieldNames) == static_cast<size_t>(FieldId::kUnknown));
 
 /// Fields of v1::Event that only intake writes.
-constexpr std::string_view kStampedNames[] = {"schema",          "user_key",        "item_key",
-                                              "receive_time_us", "config_version",  "late",
-                                              "item_categories", "item_attributes", "dedupe_print"};
+constexpr std::string_view kStampedNames[] = {"schema",         "user_key", "item_key",        "receive_time_us",
+                                              "config_version", "late",     "item_categories", "item_attributes",
+                                              "dedupe_print",   "becomes",  "becomes_key",     "merge"};
 
 constexpr int64_t kInt64Min = std::numeric_limits<int64_t>::min();
 constexpr int64_t kInt64Max = std::numeric_limits<int64_t>::max();

@@ -67,6 +67,9 @@ std::optional<Problem> EventRules::CheckType(const v1::Event& event, const confi
   if (identify && event.anonymous().empty()) {
     return Problem{"missing_field", "anonymous", "found nothing; expected the anonymous id that becomes the user"};
   }
+  if (identify && event.anonymous() == event.user()) {
+    return Problem{"out_of_range", "anonymous", "found the user's own id; expected another id that becomes the user"};
+  }
   if (!identify && !event.anonymous().empty()) {
     return Problem{"unexpected_field", "anonymous",
                    fmt::format("found an id; expected it for identify only, not for {}", type.name)};

@@ -150,11 +150,18 @@ struct Served {
   double union_sample = 0.001;  ///< share of requests whose whole union is logged
 };
 
+/// [segment]: what an event name of Segment's track call becomes, before the built-in names.
+struct SegmentName {
+  std::string event;  ///< as the client sends it
+  std::string type;   ///< a declared or built-in event type; empty: ignored
+};
+
 struct Config {
   std::string version;  ///< hash of the text: stamped into events and served records
   std::string app = "default";
   uint32_t partitions = 64;
   std::vector<EventType> event_types;
+  std::vector<SegmentName> segment;
   std::vector<std::string> domains;  ///< first = default
   std::vector<Attribute> item_attributes, user_attributes;
   Collect collect;
@@ -208,11 +215,15 @@ absl::StatusOr<std::string> PresetText(std::string_view name);
 struct ServerConfig {
   std::string listen = "127.0.0.1";
   uint16_t port = 8080;
+  std::string grpc_listen = "127.0.0.1";
+  std::optional<uint16_t> grpc_port;  ///< without: no gRPC
   uint32_t threads = 2;
   bool open_on_loopback = true;  ///< without a key every scope, but only for loopback clients
   int64_t drain_us = 10'000'000;
   int64_t request_us_max = 30'000'000;
   uint32_t connections_max = 4096;
+  uint64_t intake_bytes_max = uint64_t{32} << 20;  ///< bodies of events that wait for the log; beyond: 429
+  std::vector<std::string> allowed_origins;        ///< of web pages that may send events; "*": any
   std::string log_level = "info";
 };
 struct ServerParseResult {

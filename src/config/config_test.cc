@@ -301,6 +301,17 @@ window = "30d"
   EXPECT_TRUE(config->FindItemAttribute("creator")->stamp);
 }
 
+TEST(SegmentTest, NamesBecomeDeclaredAndBuiltInTypesOrNothing) {
+  const auto config = Read(
+      "[events.share]\n[segment]\n\"Article Shared\" = \"share\"\n\"Product Added\" = \"save\"\n\"Cart Viewed\" = "
+      "\"\"\n");
+  ASSERT_NE(config, nullptr);
+  ASSERT_EQ(config->segment.size(), 3u);
+  EXPECT_EQ(config->segment[0].event, "Article Shared");
+  EXPECT_EQ(config->segment[0].type, "share");
+  EXPECT_EQ(config->segment[2].type, "");
+}
+
 TEST(StarterTest, IsReadAndShort) {
   const std::string text = StarterText();
   EXPECT_LT(std::ranges::count(text, '\n'), 60);

@@ -22,6 +22,7 @@ ParseResult Parse(std::string_view text, std::string_view file) {
     TableReader root(&document.root, "", 0, &problems);
     ReadSettings(&root, &draft);
     ReadEvents(&root, &draft);
+    ReadSegment(&root, &draft);
     ReadItemsAndUsers(&root, &draft);
     ReadSignals(&root, &draft);
     ReadGenerators(&root, &draft);

@@ -47,6 +47,11 @@ INSTANTIATE_TEST_SUITE_P(
     Settings, RefusedTest,
     testing::Values(
         Refused{"unknown_section", "[surface]", "surface", "unknown key \"surface\"", "did you mean \"surfaces\"?"},
+        Refused{"segment_type", "[segment]\n\"Order Placed\" = \"purchas\"", "segment.\"Order Placed\"", "\"purchas\"",
+                "did you mean \"purchase\"?"},
+        Refused{"segment_identify", "[segment]\n\"Signed Up\" = \"identify\"", "segment.\"Signed Up\"", "\"identify\"",
+                "another event type"},
+        Refused{"segment_not_text", "[segment]\nx = 3", "segment.x", "integer 3", "a string"},
         Refused{"section_not_a_table", "collect = 3", "collect", "integer 3", "a table, [collect]"},
         Refused{"app_name", "[app]\nname = \"a b\"", "app.name", "\"a b\"", "letters, digits"},
         Refused{"app_name_empty", "[app]\nname = \"\"", "app.name", "string \"\"", "1 to 64 bytes"},
@@ -298,17 +303,22 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Server, ServerRefusedTest,
-    testing::Values(Refused{"section", "[servr]", "servr", "unknown key", "did you mean \"server\"?"},
-                    Refused{"key", "[server]\nports = 1", "server.ports", "unknown key", "did you mean \"port\"?"},
-                    Refused{"listen", "[server]\nlisten = \"localhost\"", "server.listen", "\"localhost\"",
-                            "an IP address"},
-                    Refused{"port", "[server]\nport = 70000", "server.port", "70000", "from 0 to 65535"},
-                    Refused{"threads", "[server]\nthreads = 0", "server.threads", "0", "from 1"},
-                    Refused{"open", "[server]\nopen_on_loopback = 1", "server.open_on_loopback", "1", "true or false"},
-                    Refused{"drain", "[server]\ndrain = 10", "server.drain", "10", "a duration"},
-                    Refused{"request", "[server]\nrequest_max = \"1us\"", "server.request_max", "1us", "from \"10ms\""},
-                    Refused{"connections", "[server]\nconnections_max = 0", "server.connections_max", "0", "from 1"},
-                    Refused{"level", "[server]\nlog_level = \"loud\"", "server.log_level", "\"loud\"", "trace, debug"}),
+    testing::Values(
+        Refused{"section", "[servr]", "servr", "unknown key", "did you mean \"server\"?"},
+        Refused{"key", "[server]\nports = 1", "server.ports", "unknown key", "did you mean \"port\"?"},
+        Refused{"listen", "[server]\nlisten = \"localhost\"", "server.listen", "\"localhost\"", "an IP address"},
+        Refused{"port", "[server]\nport = 70000", "server.port", "70000", "from 0 to 65535"},
+        Refused{"grpc_port", "[server]\ngrpc_port = -1", "server.grpc_port", "-1", "from 0 to 65535"},
+        Refused{"grpc_listen", "[server]\ngrpc_listen = \"here\"", "server.grpc_listen", "\"here\"", "an IP address"},
+        Refused{"threads", "[server]\nthreads = 0", "server.threads", "0", "from 1"},
+        Refused{"open", "[server]\nopen_on_loopback = 1", "server.open_on_loopback", "1", "true or false"},
+        Refused{"drain", "[server]\ndrain = 10", "server.drain", "10", "a duration"},
+        Refused{"request", "[server]\nrequest_max = \"1us\"", "server.request_max", "1us", "from \"10ms\""},
+        Refused{"connections", "[server]\nconnections_max = 0", "server.connections_max", "0", "from 1"},
+        Refused{"intake", "[server]\nintake_bytes_max = 1", "server.intake_bytes_max", "1", "from 1048576"},
+        Refused{"origin", "[server]\nallowed_origins = [\"https://x.example/path\"]", "server.allowed_origins[0]",
+                "\"https://x.example/path\"", "without a path"},
+        Refused{"level", "[server]\nlog_level = \"loud\"", "server.log_level", "\"loud\"", "trace, debug"}),
     kName);
 
 TEST(RefusedTest, TextsBeyondTheBounds) {

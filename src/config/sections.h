@@ -29,6 +29,7 @@ Generator GeneratorDefaults(std::string_view name, GeneratorKind kind);
 /// [app] [collect] [log] [state] [pipeline] [served], but for state's category attribute, which is [items]' business.
 void ReadSettings(TableReader* root, Draft* draft);
 void ReadEvents(TableReader* root, Draft* draft);
+void ReadSegment(TableReader* root, Draft* draft);
 /// [items] [items.attributes] [users.attributes]; makes draft->item_schema.
 void ReadItemsAndUsers(TableReader* root, Draft* draft);
 void ReadSignals(TableReader* root, Draft* draft);

@@ -17,7 +17,15 @@ bool IsAddress(const std::string& text) {
   return inet_pton(AF_INET, text.c_str(), &storage) == 1 || inet_pton(AF_INET6, text.c_str(), &storage) == 1;
 }
 
-void ReadServer(TableReader table, ServerConfig* server) {
+/// As browsers write it: scheme, host in small letters, perhaps a port; nothing behind.
+bool IsOrigin(std::string_view text) {
+  if (text == "*") return true;
+  const size_t scheme = text.starts_with("https://") ? 8 : text.starts_with("http://") ? 7 : 0;
+  return scheme != 0 && text.size() > scheme && text.size() <= 256 &&
+         text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-.:[]", scheme) == std::string_view::npos;
+}
+
+void ReadServer(TableReader table, Problems* problems, ServerConfig* server) {
   constexpr std::pair<std::string_view, std::string_view> kLevels[] = {
       {"trace", "trace"}, {"debug", "debug"}, {"info", "info"}, {"warn", "warn"}, {"error", "error"}, {"off", "off"}};
   table.Text("listen", 1, 64, &server->listen);
@@ -25,11 +33,31 @@ void ReadServer(TableReader table, ServerConfig* server) {
     table.Refuse("listen", Quote(server->listen), "an IP address such as \"127.0.0.1\" or \"::\"");
   }
   table.Integer("port", 0, 65'535, &server->port);
+  table.Text("grpc_listen", 1, 64, &server->grpc_listen);
+  if (!IsAddress(server->grpc_listen)) {
+    table.Refuse("grpc_listen", Quote(server->grpc_listen), "an IP address such as \"127.0.0.1\" or \"::\"");
+  }
+  if (table.Has("grpc_port")) {
+    uint16_t port = 0;
+    table.Integer("grpc_port", 0, 65'535, &port);
+    server->grpc_port = port;
+  }
   table.Integer("threads", 1, 1024, &server->threads);
   table.Bool("open_on_loopback", &server->open_on_loopback);
   table.Duration("drain", 0, kHourUs, &server->drain_us);
   table.Duration("request_max", 10'000, kHourUs, &server->request_us_max);
   table.Integer("connections_max", 1, 1'000'000, &server->connections_max);
+  table.Integer("intake_bytes_max", 1 << 20, int64_t{1} << 40, &server->intake_bytes_max);
+  std::vector<NameAt> origins;
+  if (table.Names("allowed_origins", &origins)) {
+    for (const NameAt& origin : origins) {
+      if (!IsOrigin(origin.text)) {
+        problems->Add(origin.line, origin.path, Quote(origin.text),
+                      "an origin such as \"https://shop.example\", without a path, or \"*\"");
+      }
+      server->allowed_origins.push_back(origin.text);
+    }
+  }
   std::string_view level = server->log_level;
   if (table.Choice<std::string_view>("log_level", kLevels, &level)) server->log_level = level;
   table.RefuseUnknown("[server]");
@@ -50,7 +78,7 @@ void ReadAll(std::string_view text, Problems* problems, ServerConfig* server, Tl
   const TomlDocument document = ParseToml(text, problems);
   if (!document.complete) return;
   TableReader root(&document.root, "", 0, problems);
-  ReadServer(root.Table("server"), server);
+  ReadServer(root.Table("server"), problems, server);
   ReadTls(root.Table("tls"), tls);
   root.RefuseUnknown("server.toml");
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/hash.h"
@@ -22,6 +23,14 @@ bool Withdrawn(const std::vector<AnswerItem>& items, const index::LiveView& view
     index::ItemHandle handle;
     return !view.Find(hasher.Item(item.id), &handle) || !view.Eligible(handle);
   });
+}
+
+/// The request as it is answered and recorded: that of the user whom an anonymous id has become.
+template <typename Request>
+const Request& AsAnswered(const Request& asked, const state::UserState& user, std::optional<Request>* as_user) {
+  if (user.id.empty() || user.id == asked.user()) return asked;
+  as_user->emplace(asked).set_user(user.id);
+  return **as_user;
 }
 
 absl::Status TooFast() {
@@ -49,7 +58,9 @@ absl::StatusOr<Inputs> Engine::Gather(std::string_view user_id) {
     const catalog::UserKey key = options_.hasher.User(user_id);
     ASSIGN_OR_RETURN(inputs.user, sources_.user(key, user_id));
     // After the state: a hide that was folded in between is then in both, never in neither.
-    if (sources_.unfolded_hides) inputs.overlay_hidden = sources_.unfolded_hides(key, inputs.user->offset);
+    if (sources_.unfolded_hides) {
+      inputs.overlay_hidden = sources_.unfolded_hides(inputs.user->key, inputs.user->offset);
+    }
   }
   inputs.items = sources_.item_table();
   base::Rng rng(base::CombineHash(options_.seed, sequence_.fetch_add(1)));
@@ -93,9 +104,11 @@ std::string Engine::ContinueChain(const v1::RecommendRequest& request, const Inp
   return EncodeCursor(cursor, options_.cursor_key);
 }
 
-absl::StatusOr<Answer> Engine::Recommend(const v1::RecommendRequest& request, Effort effort) {
-  ASSIGN_OR_RETURN(Inputs inputs, Gather(request.user()));
+absl::StatusOr<Answer> Engine::Recommend(const v1::RecommendRequest& asked, Effort effort) {
+  ASSIGN_OR_RETURN(Inputs inputs, Gather(asked.user()));
   inputs.effort = effort;
+  std::optional<v1::RecommendRequest> as_user;
+  const v1::RecommendRequest& request = AsAnswered(asked, *inputs.user, &as_user);
   RETURN_IF_ERROR(FollowCursor(request, &inputs));
   inputs.view = sources_.view();
   for (uint32_t run = 0; run < kRunsMax; ++run) {
@@ -116,8 +129,10 @@ absl::StatusOr<Answer> Engine::Recommend(const v1::RecommendRequest& request, Ef
   return TooFast();
 }
 
-absl::StatusOr<RankAnswer> Engine::Rank(const v1::RankRequest& request) {
-  ASSIGN_OR_RETURN(Inputs inputs, Gather(request.user()));
+absl::StatusOr<RankAnswer> Engine::Rank(const v1::RankRequest& asked) {
+  ASSIGN_OR_RETURN(Inputs inputs, Gather(asked.user()));
+  std::optional<v1::RankRequest> as_user;
+  const v1::RankRequest& request = AsAnswered(asked, *inputs.user, &as_user);
   inputs.view = sources_.view();
   for (uint32_t run = 0; run < kRunsMax; ++run) {
     ASSIGN_OR_RETURN(RankAnswer answer, serve::Rank(inputs, request));
@@ -142,7 +157,7 @@ absl::StatusOr<v1::ProfileResponse> Engine::Profile(const v1::ProfileRequest& re
   RETURN_IF_ERROR(CheckUserId(*config, request.id(), "id"));
   ASSIGN_OR_RETURN(const auto user, sources_.user(options_.hasher.User(request.id()), request.id()));
   v1::ProfileResponse profile = BuildProfile(*config, *sources_.view(), *user, clock_->NowUs());
-  profile.set_id(request.id());
+  profile.set_id(user->id.empty() ? request.id() : user->id);
   return profile;
 }
 

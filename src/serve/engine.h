@@ -39,6 +39,8 @@ class Engine {
   struct Sources {
     std::function<std::shared_ptr<const config::Config>()> config;
     std::function<std::shared_ptr<const index::LiveView>()> view;
+    /// The state that answers for the id: of another user where the id has become one, and then the answer is that
+    /// user's, in its record, too.
     std::function<absl::StatusOr<std::shared_ptr<const state::UserState>>(catalog::UserKey, std::string_view id)> user;
     std::function<std::shared_ptr<const state::ItemTable>()> item_table;
     /// The user's acknowledged hides at or beyond `folded_offset`.
@@ -58,8 +60,8 @@ class Engine {
   /// `clock` outlives the engine.
   Engine(Sources sources, const base::Clock* clock, const Options& options);
 
-  absl::StatusOr<Answer> Recommend(const v1::RecommendRequest& request, Effort effort = Effort::kFull);
-  absl::StatusOr<RankAnswer> Rank(const v1::RankRequest& request);
+  absl::StatusOr<Answer> Recommend(const v1::RecommendRequest& asked, Effort effort = Effort::kFull);
+  absl::StatusOr<RankAnswer> Rank(const v1::RankRequest& asked);
   absl::StatusOr<v1::ProfileResponse> Profile(const v1::ProfileRequest& request);
   /// NotFound: the user has no collection of that name.
   absl::StatusOr<v1::CollectionResponse> Collection(const v1::CollectionRequest& request);

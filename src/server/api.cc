@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/json_writer.h"
 #include "server/api_routes.h"
 #include "server/body.h"
+#include "server/credentials.h"
 #include "server/embedded.h"
 #include "server/structured_log.h"
 
@@ -42,12 +44,14 @@ Api::Api(AppHost* apps, Keys* keys, AuditLog* audit, Metrics* metrics, const Opt
       open_on_loopback_(options.open_on_loopback),
       unrouted_metrics_(metrics->ForRoute("ANY", "none")),
       quota_refusals_(&metrics->Counter("bowerbird_quota_refusals_total",
-                                        "Requests that a key's quota refused, by which one.",
-                                        {{"quota", "requests"}})) {
+                                        "Requests that a key's quota refused, by which one.", {{"quota", "requests"}})),
+      origins_(std::make_shared<const Origins>(options.allowed_origins)),
+      in_flight_(options.intake_bytes_max, metrics) {
   AddOperations();
   AddAppRoutes(this);
   AddKeyRoutes(this);
   AddCollectRoutes(this);
+  AddSegmentRoutes(this);
   AddCatalogRoutes(this);
   AddServeRoutes(metrics_, this);
   AddJobRoutes(this);
@@ -62,13 +66,12 @@ void Api::AddRoute(Router::Route route) {
 
 bool Api::Authenticate(HttpRequest* request, HttpResponse* problem) const {
   if (request->local || request->key != nullptr) return true;
-  const std::string* header = request->Header("authorization");
-  if (header == nullptr) {
+  const std::optional<std::string> secret = SecretOf(*request);
+  if (!secret.has_value()) {
     if (request->loopback && open_on_loopback_) return true;
     return Unauthenticated("found no Authorization header; expected 'Bearer KEY'", problem);
   }
-  constexpr std::string_view kBearer = "Bearer ";
-  if (header->starts_with(kBearer)) request->key = keys_->Find(std::string_view(*header).substr(kBearer.size()));
+  request->key = keys_->Find(*secret);
   if (request->key != nullptr) return true;
   return Unauthenticated("the key is unknown or revoked; expected 'Bearer KEY' with a key of `bowerbird keys create`",
                          problem);
@@ -177,34 +180,50 @@ void Api::RunJob(const Responder& respond, std::function<HttpResponse()> work) {
                           fmt::format("{} jobs wait already; try again when one has ended", JobQueue::kWaitingMax)));
 }
 
+bool Api::Admit(const Router::Route& route, bool preflight, HttpRequest* request, HttpResponse* problem) const {
+  if (preflight) {
+    *problem = origins_.Get()->Preflight(*request, route);
+    return false;
+  }
+  if (route.browser && !origins_.Get()->Check(*request, problem)) return false;
+  if (auto refusal = ReadSecret(route.key_place, apps_->body_bytes_max(), request)) {
+    *problem = *std::move(refusal);
+    return false;
+  }
+  if (!Authorize(request, route.scope, problem) || !TakeRequest(*request, problem)) return false;
+  const uint64_t body_bytes_max =
+      request->app == nullptr ? apps_->body_bytes_max() : request->app->app().config()->collect.body_bytes_max;
+  if (auto refusal = DecodeBody(body_bytes_max, request)) {
+    *problem = *std::move(refusal);
+    return false;
+  }
+  return true;
+}
+
 void Api::Handle(const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
   const int64_t start_us = base::MonotonicUs();
   std::vector<std::string> allowed;
   HttpResponse problem;
+  const bool preflight = TakePreflight(request.get());
   const Router::Route* route = router_.Find(request.get(), &allowed, &problem);
-  const bool allows =
-      route != nullptr && Authorize(request.get(), route->scope, &problem) && TakeRequest(*request, &problem);
+  const bool admitted = route != nullptr && Admit(*route, preflight, request.get(), &problem);
   const Metrics::Route* metrics = &unrouted_metrics_;
   if (route != nullptr) {
     const auto index = static_cast<size_t>(route - router_.routes().data());
     metrics = request->app == nullptr ? &route_metrics_[index] : &request->app->RouteMetrics(router_.routes())[index];
   }
+  const bool marked = route != nullptr && route->browser && !preflight;
   // Holds the request, and with it the app, until the answer is ready.
-  const bool audits = allows && route->method != "GET" && (route->scope == "admin" || route->scope == "operator");
-  const auto finish = [this, route, audits, metrics, start_us, respond, request](HttpResponse response) {
+  const bool audits = admitted && route->method != "GET" && (route->scope == "admin" || route->scope == "operator");
+  const auto finish = [this, route, audits, marked, metrics, start_us, respond, request](HttpResponse response) {
     if (audits) Audit(*route, *request, &response);
+    if (marked) origins_.Get()->Mark(*request, &response);
     metrics->seconds->Observe(static_cast<double>(base::MonotonicUs() - start_us) * 1e-6);
     metrics->by_class[static_cast<size_t>(std::min(5, response.status / 100))]->Increment();
     respond(std::move(response));
   };
-  if (!allows) {
+  if (!admitted) {
     finish(std::move(problem));
-    return;
-  }
-  const uint64_t bytes_max =
-      request->app == nullptr ? apps_->body_bytes_max() : request->app->app().config()->collect.body_bytes_max;
-  if (auto refusal = DecodeBody(bytes_max, request.get())) {
-    finish(*std::move(refusal));
     return;
   }
   route->handler(request, finish);

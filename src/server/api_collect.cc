@@ -10,6 +10,8 @@
 namespace bowerbird::server {
 namespace {
 
+using collect::Collector;
+
 constexpr char kProtobufType[] = "application/x-protobuf";
 
 /// "?history=true": the events happened in the past and are not late. An import's privilege.
@@ -18,40 +20,51 @@ bool IsHistory(const HttpRequest& request) {
   return it != request.query.end() && it->second == "true";
 }
 
+/// Takes the body's events in and answers with their verdicts.
+void TakeEvents(Api* api, const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
+  Collector::Source source = Collector::Source::kLive;
+  HttpResponse problem;
+  if (IsHistory(*request)) {
+    if (!api->Authorize(request.get(), "admin", &problem)) return respond(std::move(problem));
+    source = Collector::Source::kHistory;
+  } else if (!api->Authorize(request.get(), "collect", &problem)) {
+    source = Collector::Source::kPublic;
+  }
+  if (!api->EventsLeft(*request, &problem)) return respond(std::move(problem));
+  const Responder answer = api->in_flight().Take(request->body.size(), respond);
+  if (answer == nullptr) return;
+  const HostedApp::CollectMetrics& metrics = request->app->collect_metrics();
+  const auto done = [&metrics, answer, request,
+                     protobuf = AcceptsProtobuf(*request)](absl::StatusOr<collect::CollectResult> result) {
+    if (!result.ok()) return answer(ProblemResponse(result.status()));
+    Api::ChargeEvents(*request, uint64_t{result->accepted} + result->rejected);
+    metrics.accepted->Increment(result->accepted);
+    metrics.rejected->Increment(result->rejected);
+    HttpResponse response;
+    if (protobuf) {
+      response.content_type = kProtobufType;
+      collect::AppendProtobuf(*result, &response.body);
+    } else {
+      collect::AppendJson(*result, &response.body);
+    }
+    answer(std::move(response));
+  };
+  Collector& collector = request->app->app().collector();
+  if (HasProtobufBody(*request)) {
+    collector.CollectProtobuf(request->body, source, done);
+  } else {
+    collector.Collect(request->body, source, done);
+  }
+}
+
 }  // namespace
 
 void AddCollectRoutes(Api* api) {
-  api->AddRoute(
-      {"POST", "/v1/events", "collect", [api](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
-         auto source = collect::Collector::Source::kLive;
-         HttpResponse problem;
-         if (IsHistory(*request)) {
-           if (!api->Authorize(request.get(), "admin", &problem)) return respond(std::move(problem));
-           source = collect::Collector::Source::kHistory;
-         }
-         if (!api->EventsLeft(*request, &problem)) return respond(std::move(problem));
-         const bool protobuf_answer = AcceptsProtobuf(*request);
-         const auto done = [request, respond, protobuf_answer](absl::StatusOr<collect::CollectResult> result) {
-           if (!result.ok()) return respond(ProblemResponse(result.status()));
-           Api::ChargeEvents(*request, uint64_t{result->accepted} + result->rejected);
-           const HostedApp::CollectMetrics& metrics = request->app->collect_metrics();
-           metrics.accepted->Increment(result->accepted);
-           metrics.rejected->Increment(result->rejected);
-           HttpResponse response;
-           if (protobuf_answer) {
-             response.content_type = kProtobufType;
-             collect::AppendProtobuf(*result, &response.body);
-           } else {
-             collect::AppendJson(*result, &response.body);
-           }
-           respond(std::move(response));
-         };
-         if (HasProtobufBody(*request)) {
-           request->app->app().collector().CollectProtobuf(request->body, source, done);
-         } else {
-           request->app->app().collector().Collect(request->body, source, done);
-         }
-       }});
+  const Handler handler = [api](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
+    TakeEvents(api, request, respond);
+  };
+  api->AddRoute({"POST", "/v1/events", "events", handler});
+  api->AddRoute({"POST", "/v1/beacon", "events", handler, KeyPlace::kQuery, /*browser=*/true});
 }
 
 }  // namespace bowerbird::server

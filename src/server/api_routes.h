@@ -8,6 +8,7 @@ namespace bowerbird::server {
 void AddAppRoutes(Api* api);
 void AddKeyRoutes(Api* api);
 void AddCollectRoutes(Api* api);
+void AddSegmentRoutes(Api* api);
 void AddCatalogRoutes(Api* api);
 void AddServeRoutes(Metrics* metrics, Api* api);
 void AddJobRoutes(Api* api);

@@ -118,6 +118,7 @@ std::optional<HttpResponse> DecodeBody(uint64_t bytes_max, HttpRequest* request)
       break;
   }
   request->body = std::move(plain);
+  request->headers.erase("content-encoding");
   return std::nullopt;
 }
 

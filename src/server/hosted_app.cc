@@ -9,7 +9,11 @@ HostedApp::CollectMetrics MakeCollectMetrics(Metrics* metrics) {
   const auto verdict = [&](const char* name) {
     return &metrics->Counter("bowerbird_collect_events_total", "Events by what became of them.", {{"verdict", name}});
   };
-  return {verdict("accepted"), verdict("rejected")};
+  const auto segment = [&](const char* name) {
+    return &metrics->Counter("bowerbird_segment_messages_total",
+                             "Messages of Segment's clients by what became of them.", {{"verdict", name}});
+  };
+  return {verdict("accepted"), verdict("rejected"), {segment("accepted"), segment("ignored"), segment("rejected")}};
 }
 
 HostedApp::ServeMetrics MakeServeMetrics(Metrics* metrics) {

@@ -19,6 +19,7 @@ class HostedApp {
  public:
   struct CollectMetrics {
     prometheus::Counter *accepted, *rejected;
+    prometheus::Counter* segment[3];  ///< messages of Segment's clients, by collect::SegmentMessage::Outcome
   };
   /// Where an answer's time goes, one histogram a stage.
   struct ServeMetrics {

@@ -23,6 +23,7 @@ struct HttpRequest {
   base::StringMap<std::string> headers;  ///< names in lower case
   std::string body;
   base::StringMap<std::string> path_parameters;  ///< set by the Router: {id} -> decoded value
+  std::string secret;                            ///< an API key that stood elsewhere than in the Authorization header
   bool loopback = false;                         ///< the peer's address is a loopback one
   int64_t waited_us = 0;                         ///< for its turn on its thread, from its last byte on, about
   bool local = false;                            ///< came by the folder's own socket or in-process: the operator
@@ -61,6 +62,13 @@ HttpResponse ProblemResponse(const absl::Status& status);
 bool PercentDecode(std::string_view text, bool plus_is_space, std::string* out);
 std::string PercentEncode(std::string_view text);
 
+/// Where a request may have its API key when it has no Authorization header.
+enum class KeyPlace : uint8_t {
+  kHeader,  ///< nowhere else
+  kQuery,   ///< `?key=`
+  kBody,    ///< the field `writeKey` of a JSON body
+};
+
 /// Method and path -> handler.
 ///
 /// Data     patterns such as "/v1/items/{id}" and "/v1/items/{id}:withdraw"; a parameter takes one path segment,
@@ -72,8 +80,11 @@ class Router {
   struct Route {
     std::string method;
     std::string pattern;
-    std::string scope;  ///< "collect", "serve" or "admin": of one app; "operator": of the process; empty: open
+    std::string
+        scope;  ///< "events", "collect", "serve" or "admin": of one app; "operator": of the process; empty: open
     Handler handler;
+    KeyPlace key_place = KeyPlace::kHeader;
+    bool browser = false;  ///< pages of allowed origins may call it
   };
   void Add(Route route);
   /// Null: no such path (404), or another method (405, `allowed` filled). Fills request->path_parameters.

@@ -67,7 +67,8 @@ absl::Status UnknownKey(std::string_view id) {
 
 bool ApiKey::Allows(std::string_view scope) const {
   return scope.empty() || std::any_of(scopes.begin(), scopes.end(), [&](const std::string& s) {
-           return s == scope || s == "operator" || (s == "admin" && scope != "operator");
+           return s == scope || s == "operator" || (s == "admin" && scope != "operator") ||
+                  (s == "collect" && scope == "events");
          });
 }
 
@@ -165,11 +166,11 @@ absl::StatusOr<Keys::Made> Keys::Create(const Wanted& wanted) {
   for (const std::string& scope : wanted.scopes) {
     if (std::find(std::begin(kScopes), std::end(kScopes), scope) == std::end(kScopes)) {
       return absl::InvalidArgumentError(
-          fmt::format("scopes: found '{}'; expected collect, serve, admin or operator", scope));
+          fmt::format("scopes: found '{}'; expected events, collect, serve, admin or operator", scope));
     }
   }
   if (wanted.scopes.empty())
-    return absl::InvalidArgumentError("scopes: found none; expected some of collect, serve, admin, operator");
+    return absl::InvalidArgumentError("scopes: found none; expected some of events, collect, serve, admin, operator");
   if (wanted.name.size() > 128) return absl::InvalidArgumentError("name: expected at most 128 bytes");
   for (const double quota : {wanted.quota.requests_per_second, wanted.quota.events_per_second}) {
     if (!(quota >= 0 && quota <= kQuotaMax))

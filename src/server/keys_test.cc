@@ -45,6 +45,14 @@ TEST_F(KeysTest, AKeyIsFoundAfterReopenAndItsSecretIsNotStored) {
   EXPECT_EQ(info.st_mode & 0777, 0600u);
 }
 
+TEST_F(KeysTest, AKeyForEventsAloneMayBePublic) {
+  const auto keys = Open();
+  const auto page = keys->Find(Make(*keys, {"events"}));
+  EXPECT_TRUE(page->Allows("events"));
+  for (const char* scope : {"collect", "serve", "admin"}) EXPECT_FALSE(page->Allows(scope)) << scope;
+  EXPECT_TRUE(keys->Find(Make(*keys, {"collect"}))->Allows("events"));
+}
+
 TEST_F(KeysTest, ARevokedKeyIsGoneAtOnce) {
   const auto keys = Open();
   const std::string secret = Make(*keys, {"admin"});

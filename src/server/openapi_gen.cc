@@ -62,8 +62,8 @@ class Generator {
     json.Key("description")
         .String(
             "Bodies may be compressed: Content-Encoding gzip or zstd. A body over a limit, before or after unfolding, "
-            "is "
-            "answered by 413.");
+            "is answered by 413. A key goes as Authorization: Bearer KEY, or as the user's name of Basic with an empty "
+            "password.");
     json.Key("license")
         .BeginObject()
         .Key("name")
@@ -80,15 +80,17 @@ class Generator {
         for (int m = 0; m < descriptor->service(s)->method_count(); ++m) {
           const pb::MethodDescriptor* method = descriptor->service(s)->method(m);
           const v1::HttpRule rule = method->options().GetExtension(v1::http);
+          if (rule.path().empty()) continue;  // by gRPC only
           std::string verb = rule.method();
           std::transform(verb.begin(), verb.end(), verb.begin(), ::tolower);
           paths[rule.path()][verb] = method;
+          for (const std::string& path : rule.also()) paths[path][verb] = method;
         }
       }
     }
     for (const auto& [path, methods] : paths) {
       json.Key(path).BeginObject();
-      for (const auto& [verb, method] : methods) Operation(&json, verb, method);
+      for (const auto& [verb, method] : methods) Operation(&json, path, verb, method);
       json.EndObject();
     }
     for (const Document& document : kDocuments) DocumentOperation(&json, document);
@@ -147,6 +149,10 @@ class Generator {
         json->Key("type").String("integer").Key("format").String("int64");
         break;
       case pb::FieldDescriptor::CPPTYPE_MESSAGE:
+        if (field->message_type()->full_name() == "google.protobuf.Struct") {
+          json->Key("type").String("object");
+          break;
+        }
         Reference(json, field->message_type());
         break;
       default:
@@ -257,15 +263,14 @@ class Generator {
     json->EndObject().EndObject();
   }
 
-  void Operation(JsonWriter* json, const std::string& verb, const pb::MethodDescriptor* method) {
+  void Operation(JsonWriter* json, const std::string& path, const std::string& verb,
+                 const pb::MethodDescriptor* method) {
     const v1::HttpRule rule = method->options().GetExtension(v1::http);
     json->Key(verb).BeginObject();
-    json->Key("operationId")
-        .String(method->name())
-        .Key("tags")
-        .BeginArray()
-        .String(method->service()->name())
-        .EndArray();
+    // Another path of the same method is an operation of its own.
+    std::string id(method->name());
+    if (path != rule.path()) id += "_" + path.substr(path.rfind('/') + 1);
+    json->Key("operationId").String(id).Key("tags").BeginArray().String(method->service()->name()).EndArray();
     const std::string comment = CommentOf(method);
     if (!comment.empty()) json->Key("summary").String(comment);
     const pb::Descriptor* input = method->input_type();

@@ -11,7 +11,6 @@
 #include "base/status_macros.h"
 #include "base/time_text.h"
 #include "config/problem_list.h"
-#include "config/tls_files.h"
 #include "server/structured_log.h"
 #include "store/file.h"
 
@@ -83,6 +82,8 @@ absl::Status Server::Init() {
   Api::Options api_options;
   api_options.dir = options_.dir;
   api_options.open_on_loopback = options_.config.open_on_loopback;
+  api_options.allowed_origins = options_.config.allowed_origins;
+  api_options.intake_bytes_max = options_.config.intake_bytes_max;
   api_ = std::make_unique<Api>(apps_.get(), keys_.get(), audit_.get(), &metrics_, api_options);
   api_->SetServerReload([this] { return ReloadResponse(Reload()); });
   if (options_.routes) options_.routes(*api_);
@@ -100,6 +101,14 @@ absl::Status Server::Init() {
                    HttpServer::Start(http, [api = api_.get()](std::shared_ptr<HttpRequest> request, Responder respond) {
                      api->Handle(request, respond);
                    }));
+  if (options_.config.grpc_port.has_value()) {
+    GrpcServer::Options grpc;
+    grpc.listen = options_.config.grpc_listen;
+    grpc.port = *options_.config.grpc_port;
+    grpc.message_bytes_max = apps_->body_bytes_max();
+    ASSIGN_OR_RETURN(grpc.tls, FindTls());
+    ASSIGN_OR_RETURN(grpc_, GrpcServer::Start(grpc, api_.get()));
+  }
   Log(LogLevel::kInfo, "serving",
       {{"address", std::string_view(options_.config.listen)},
        {"port", int64_t{http_->port()}},
@@ -114,6 +123,8 @@ void Server::Drain() {
     api_->SetDraining();
     Log(LogLevel::kInfo, "draining");
     apps_->CancelJobs();
+    // Streams last as long as their clients like; what they sent is answered within a moment.
+    if (grpc_ != nullptr) grpc_->Drain(std::min<int64_t>(drain_us_, 1'000'000));
     if (!http_->Drain(drain_us_)) Log(LogLevel::kWarning, "requests_cut_off");
   }
   if (apps_ != nullptr) apps_->Stop();
@@ -122,13 +133,19 @@ void Server::Drain() {
 
 Server::~Server() { Drain(); }
 
-absl::StatusOr<std::shared_ptr<const TlsCredentials>> Server::LoadTls() const {
+absl::StatusOr<config::TlsFiles> Server::FindTls() const {
   const std::filesystem::path dir(options_.dir);
-  if (!std::filesystem::exists(dir / "server.toml")) return nullptr;
+  if (!std::filesystem::exists(dir / "server.toml")) return config::TlsFiles();
   ASSIGN_OR_RETURN(const std::string text, store::ReadFile((dir / "server.toml").string()));
-  const config::TlsFiles files = config::ParseTlsFiles(text);
+  config::TlsFiles files = config::ParseTlsFiles(text);
+  if (files.certificate.empty()) return files;
+  return config::TlsFiles{(dir / files.certificate).string(), (dir / files.key).string()};
+}
+
+absl::StatusOr<std::shared_ptr<const TlsCredentials>> Server::LoadTls() const {
+  ASSIGN_OR_RETURN(const config::TlsFiles files, FindTls());
   if (files.certificate.empty()) return nullptr;
-  return TlsCredentials::Load((dir / files.certificate).string(), (dir / files.key).string());
+  return TlsCredentials::Load(files.certificate, files.key);
 }
 
 absl::StatusOr<bool> Server::ReloadServerConfig() {
@@ -141,6 +158,8 @@ absl::StatusOr<bool> Server::ReloadServerConfig() {
   };
   compare("listen", open.listen, wanted.listen);
   compare("port", open.port, wanted.port);
+  compare("grpc_listen", open.grpc_listen, wanted.grpc_listen);
+  compare("grpc_port", open.grpc_port.value_or(0), wanted.grpc_port.value_or(0));
   compare("threads", open.threads, wanted.threads);
   compare("request_max", base::FormatDurationUs(open.request_us_max), base::FormatDurationUs(wanted.request_us_max));
   compare("connections_max", open.connections_max, wanted.connections_max);
@@ -153,10 +172,14 @@ absl::StatusOr<bool> Server::ReloadServerConfig() {
         fmt::format("{}/server.toml: this needs the server to be started again{}", options_.dir, fixed));
   }
   const bool changed = tls != nullptr || open.open_on_loopback != wanted.open_on_loopback ||
-                       open.drain_us != wanted.drain_us || open.log_level != wanted.log_level;
+                       open.allowed_origins != wanted.allowed_origins ||
+                       open.intake_bytes_max != wanted.intake_bytes_max || open.drain_us != wanted.drain_us ||
+                       open.log_level != wanted.log_level;
   if (tls != nullptr) http_->SetTls(std::move(tls));
   SetLogLevel(wanted.log_level);
   api_->SetOpenOnLoopback(wanted.open_on_loopback);
+  api_->SetAllowedOrigins(wanted.allowed_origins);
+  api_->in_flight().SetBytesMax(wanted.intake_bytes_max);
   apps_->SetDrain(wanted.drain_us);
   drain_us_ = wanted.drain_us;
   file_config_ = wanted;

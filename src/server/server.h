@@ -16,9 +16,11 @@
 #include "absl/synchronization/mutex.h"
 #include "app/app.h"
 #include "config/config.h"
+#include "config/tls_files.h"
 #include "server/api.h"
 #include "server/app_host.h"
 #include "server/audit.h"
+#include "server/grpc_server.h"
 #include "server/http_server.h"
 #include "server/keys.h"
 #include "server/metrics.h"
@@ -27,7 +29,7 @@
 namespace bowerbird::server {
 
 /// One process over one folder: its apps, their API, and the HTTP server that brings requests to it, by TCP and by
-/// DIR/bowerbird.sock.
+/// DIR/bowerbird.sock; beside it gRPC, where the config says so.
 ///
 /// Threads  Start, Drain and the destructor from one thread.
 class Server {
@@ -47,6 +49,8 @@ class Server {
   ~Server();
 
   uint16_t port() const { return http_->port(); }
+  /// 0: there is no gRPC.
+  uint16_t grpc_port() const { return grpc_ == nullptr ? 0 : grpc_->port(); }
   AppHost& apps() { return *apps_; }
   /// The app of requests that name none, for whoever runs a Server over one app. It must be open.
   app::App& app() { return (*apps_->Find(""))->app(); }
@@ -68,6 +72,8 @@ class Server {
   explicit Server(Options options)
       : options_(std::move(options)), file_config_(options_.file_config.value_or(options_.config)) {}
   absl::Status Init();
+  /// Full paths of the files that server.toml names; empty: it names none.
+  absl::StatusOr<config::TlsFiles> FindTls() const;
   /// Null: server.toml names no certificate.
   absl::StatusOr<std::shared_ptr<const TlsCredentials>> LoadTls() const;
   absl::StatusOr<bool> ReloadServerConfig() ABSL_EXCLUSIVE_LOCKS_REQUIRED(reload_mutex_);
@@ -84,6 +90,7 @@ class Server {
   config::ServerConfig file_config_ ABSL_GUARDED_BY(reload_mutex_);
   bool has_tls_ = false;  ///< since the start
   std::atomic<int64_t> drain_us_ = 0;
+  std::unique_ptr<GrpcServer> grpc_;
   bool drained_ = false;
 };
 

@@ -49,6 +49,7 @@ inline config::Config TestConfig() {
   config::EventType& rating = type("rating", 4, Polarity::kPositive);
   rating.value_zero = 1;
   rating.value_one = 5;
+  type("identify", 0, Polarity::kNeutral);
   config.surfaces.emplace_back().name = "home";
   config.surfaces.emplace_back().name = "related";
   config.collect.age_us_max = 30 * kDayUs;
@@ -96,6 +97,18 @@ inline v1::Event TestEvent(std::string_view type, std::string_view user, std::st
 inline log::AppendRecord ToRecord(const v1::Event& event, uint32_t partitions) {
   return {log::Topic::kEvents, catalog::PartitionOf(catalog::UserKey(event.user_key()), partitions), event.user(),
           event.SerializeAsString()};
+}
+
+/// The two records of an identify, as intake appends them: the user's event, and the anonymous id's.
+inline std::vector<log::AppendRecord> IdentifyRecords(std::string_view anonymous, std::string_view user,
+                                                      std::string_view client_id, int64_t time_us,
+                                                      uint32_t partitions) {
+  v1::Event event = TestEvent("identify", user, "", client_id, time_us);
+  event.set_anonymous(std::string(anonymous));
+  v1::Event becoming = TestEvent("identify", anonymous, "", client_id, time_us);
+  becoming.set_becomes(std::string(user));
+  becoming.set_becomes_key(event.user_key());
+  return {ToRecord(event, partitions), ToRecord(becoming, partitions)};
 }
 
 /// Events of all kinds by a few users on a few items, with duplicates, late ones, and users that come back after days.

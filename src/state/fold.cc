@@ -83,6 +83,7 @@ absl::Status FoldPolicy::Check(const v1::Event& event, uint32_t partition, uint3
     return absl::InvalidArgumentError(
         fmt::format("user_key: found a key of partition {}; expected one of partition {}", expected, partition));
   }
+  if (event.has_merge()) return DecodeUserRecord(event.merge().record()).status();
   return absl::OkStatus();
 }
 
@@ -100,6 +101,10 @@ void FoldPolicy::CollectCategories(const v1::Event& event, UserOp* op) const {
 
 Verdict FoldPolicy::Judge(const v1::Event& event, const UserRecord& record, Change* change) const {
   const int64_t time_us = ClampTime(event.event_time_us());
+  if (event.has_merge() &&
+      record.HasMerged(catalog::UserKey(event.merge().source_key()), event.merge().source_offset())) {
+    return Verdict::kDuplicate;
+  }
   if (event.dedupe_print() != 0) {
     if (record.prints.Contains(event.dedupe_print())) return Verdict::kDuplicate;
     // Live events beyond age_max are marked late at intake. One that is that old and not marked was imported as
@@ -114,16 +119,29 @@ Verdict FoldPolicy::Judge(const v1::Event& event, const UserRecord& record, Chan
   const double strength = EventStrength(type, event);
 
   UserOp& op = change->user;
-  op.kind = event.item().empty() ? UserOp::Kind::kCount
-            : impression         ? UserOp::Kind::kImpression
-            : hide               ? UserOp::Kind::kHide
-            : unhide             ? UserOp::Kind::kUnhide
-                                 : UserOp::Kind::kAction;
+  op.kind = event.has_merge()          ? UserOp::Kind::kMerge
+            : event.becomes_key() != 0 ? UserOp::Kind::kBecome
+            : event.item().empty()     ? UserOp::Kind::kCount
+            : impression               ? UserOp::Kind::kImpression
+            : hide                     ? UserOp::Kind::kHide
+            : unhide                   ? UserOp::Kind::kUnhide
+                                       : UserOp::Kind::kAction;
   op.event_time_us = time_us;
   op.print = event.dedupe_print();
   op.receive_time_us = ClampTime(event.receive_time_us());
   op.item = catalog::ItemKey(event.item().empty() ? 0 : event.item_key());
-  op.id = record.events == 0 ? std::string_view(event.user()) : std::string_view();
+  op.id = record.id.empty() ? std::string_view(event.user()) : std::string_view();
+  op.payload = {};
+  if (op.kind == UserOp::Kind::kMerge) {
+    op.other = catalog::UserKey(event.merge().source_key());
+    op.offset = event.merge().source_offset();
+    op.identified = event.merge().identified();
+    op.hops = static_cast<uint8_t>(std::min(event.merge().hops(), kMergeHopsMax));
+    op.payload = event.merge().record();
+  } else if (op.kind == UserOp::Kind::kBecome) {
+    op.other = catalog::UserKey(event.becomes_key());
+    op.payload = event.becomes();
+  }
   op.collection = {};
   op.categories.clear();
   if (op.kind == UserOp::Kind::kAction) {
@@ -135,7 +153,7 @@ Verdict FoldPolicy::Judge(const v1::Event& event, const UserRecord& record, Chan
     if (op.strength_bf16 != 0) CollectCategories(event, &op);
   }
 
-  change->has_item = op.kind != UserOp::Kind::kCount;
+  change->has_item = HasItem(op.kind);
   if (change->has_item) {
     change->item.item = op.item;
     change->item.bucket = item_layout_.BucketOf(time_us);
@@ -148,6 +166,66 @@ Verdict FoldPolicy::Judge(const v1::Event& event, const UserRecord& record, Chan
     if (change->item.kind == ItemEvent::Kind::kNone) change->has_item = false;
   }
   return Verdict::kCounted;
+}
+
+std::optional<Handover> FoldPolicy::HandoverOf(const v1::Event& event, const UserRecord& record,
+                                               const Change& change) const {
+  const UserOp& op = change.user;
+  const bool becomes = op.kind == UserOp::Kind::kBecome;
+  if (!becomes && record.becomes.empty()) return std::nullopt;
+  Handover handover;
+  if (becomes) {
+    // Said again, with nothing done since.
+    if (record.becomes_key == op.other && record.events == 0) return std::nullopt;
+    UserRecord left = record;
+    left.prints = {};
+    left.merged.clear();
+    left.becomes.clear();
+    left.becomes_key = {};
+    handover.record = EncodeUserRecord(left);
+    handover.user = op.payload;
+    handover.user_key = op.other;
+    handover.identified = true;
+  } else if (op.kind == UserOp::Kind::kMerge) {
+    if (!IsHandedOn(op, record)) return std::nullopt;
+    handover.record = op.payload;
+    handover.hops = op.hops + 1;
+  } else {
+    UserRecord one;
+    UserOp alone = op;
+    alone.id = event.user();
+    alone.print = 0;
+    ApplyUserOp(user_layout_, alone, &one, nullptr);
+    handover.record = EncodeUserRecord(one);
+    handover.hops = 1;
+  }
+  if (!becomes) {
+    handover.user = record.becomes;
+    handover.user_key = record.becomes_key;
+  }
+  handover.source = catalog::UserKey(event.user_key());
+  handover.source_id = event.user();
+  handover.event_time_us = op.event_time_us;
+  handover.receive_time_us = op.receive_time_us;
+  return handover;
+}
+
+v1::Event MergeEvent(const Handover& handover) {
+  v1::Event event;
+  event.set_type("identify");
+  event.set_user(handover.user);
+  event.set_anonymous(handover.source_id);
+  event.set_event_time_us(handover.event_time_us);
+  event.set_receive_time_us(handover.receive_time_us);
+  event.set_schema(FoldPolicy::kSchema);
+  event.set_user_key(handover.user_key.value);
+  v1::Merge* merge = event.mutable_merge();
+  merge->set_source_key(handover.source.value);
+  merge->set_source_offset(handover.source_offset);
+  merge->set_identified(handover.identified);
+  merge->set_hops(handover.hops);
+  merge->set_record(handover.record);
+  return event;
 }
 
 }  // namespace bowerbird::state

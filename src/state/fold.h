@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -8,6 +9,7 @@
 #include "base/string_map.h"
 #include "bowerbird/v1/event.pb.h"
 #include "config/config.h"
+#include "log/event_log.h"
 #include "state/item_record.h"
 #include "state/user_op.h"
 #include "state/user_record.h"
@@ -32,6 +34,23 @@ struct Change {
   ItemEvent item;
 };
 
+/// What an id that has become another user hands over: to be appended to that user's partition before the offset that
+/// it follows from is committed, so that it is there once whatever happens.
+struct Handover {
+  std::string user;  ///< whom it goes to
+  catalog::UserKey user_key;
+  catalog::UserKey source;
+  std::string source_id;
+  log::Offset source_offset = 0;
+  int64_t append_time_us = 0;  ///< of the source's record
+  int64_t event_time_us = 0, receive_time_us = 0;
+  bool identified = false;
+  uint32_t hops = 0;
+  std::string record;  ///< encoded
+};
+/// The event that carries it.
+v1::Event MergeEvent(const Handover& handover);
+
 /// What the config says about folding, looked up once. A pure function of event and record: no clock, no order other
 /// than the log's.
 ///
@@ -47,6 +66,9 @@ class FoldPolicy {
   absl::Status Check(const v1::Event& event, uint32_t partition, uint32_t partitions) const;
   /// Judges a checked event against its user's record (events == 0: a new user), and fills `change` if it counts.
   Verdict Judge(const v1::Event& event, const UserRecord& record, Change* change) const;
+  /// What a counted event makes its id hand over, given the record before it; nothing for nearly every event. The
+  /// offset and the append time are the caller's.
+  std::optional<Handover> HandoverOf(const v1::Event& event, const UserRecord& record, const Change& change) const;
 
   const UserLayout& user_layout() const { return user_layout_; }
   const ItemLayout& item_layout() const { return item_layout_; }

@@ -35,6 +35,7 @@ FoldGroup::FoldGroup(std::vector<Partition*> partitions, const log::EventLog* lo
 
 absl::StatusOr<bool> FoldGroup::FoldBatch(Member* member, Offset end) {
   Partition* partition = member->partition;
+  RETURN_IF_ERROR(HandOver(partition));
   const Offset from = partition->folded();
   ASSIGN_OR_RETURN(const Offset log_begin, log_->BeginOffset(Topic::kEvents, partition->index()));
   if (from < log_begin && log_begin <= end) {
@@ -49,13 +50,27 @@ absl::StatusOr<bool> FoldGroup::FoldBatch(Member* member, Offset end) {
     return true;
   }
   std::vector<DeadLetter> dead_letters;
-  const absl::Status folded = partition->Fold(
-      batch_, [&] { hooks_.advanced(partition->index()); }, &dead_letters);
+  // Whoever waits for the fold of an identify finds what it hands over in the log.
+  absl::Status handed_over;
+  const auto advanced = [&] {
+    if (handed_over.ok()) handed_over = HandOver(partition);
+    hooks_.advanced(partition->index());
+  };
+  const absl::Status folded = partition->Fold(batch_, advanced, &dead_letters);
   if (!dead_letters.empty()) hooks_.dead_letters(partition->index(), std::move(dead_letters));
+  RETURN_IF_ERROR(handed_over);
   if (absl::IsDataLoss(folded)) hooks_.store_damaged();
   RETURN_IF_ERROR(folded);
   RETURN_IF_ERROR(hooks_.batch_done(partition));
   return true;
+}
+
+absl::Status FoldGroup::HandOver(Partition* partition) {
+  const std::vector<Handover> handovers = partition->UnsentHandovers();
+  if (handovers.empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(hooks_.hand_over(partition->index(), handovers));
+  partition->HandoversSent(handovers.size());
+  return absl::OkStatus();
 }
 
 bool FoldGroup::FoldOnce() {

@@ -29,6 +29,8 @@ class FoldGroup {
     /// A batch of it is folded. An error makes the partition wait, as a failing log does.
     std::function<absl::Status(Partition*)> batch_done;
     std::function<void(uint32_t, std::vector<DeadLetter>)> dead_letters;
+    /// Appends what the partition's ids hand over; durable when it returns. An error makes the partition wait.
+    std::function<absl::Status(uint32_t partition, std::span<const Handover>)> hand_over;
     std::function<void()> store_damaged;  ///< a read or write of the store answered DataLoss
   };
   /// `limits` (one a partition of the topic, or empty): where to stop.
@@ -61,6 +63,7 @@ class FoldGroup {
   };
   /// Folds one batch; false when there was nothing.
   absl::StatusOr<bool> FoldBatch(Member* member, log::Offset end);
+  absl::Status HandOver(Partition* partition);
   absl::Status WriteTaken();  // with write_mutex_ held
   void SetHealth(size_t member, absl::Status status);
 

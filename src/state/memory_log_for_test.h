@@ -22,11 +22,13 @@ class MemoryLog final : public log::EventLog {
   explicit MemoryLog(uint32_t partitions) : partitions_(partitions) {}
 
   std::atomic<bool> reads_fail = false;
+  std::atomic<bool> appends_fail = false;
 
   uint32_t PartitionCount(Topic topic) const override {
     return topic == Topic::kCatalog || topic == Topic::kItemTables ? 1 : partitions_;
   }
   absl::StatusOr<std::vector<Offset>> Append(std::vector<log::AppendRecord> batch) override {
+    if (appends_fail) return absl::UnavailableError("told to fail");
     std::vector<Offset> offsets;
     const std::lock_guard lock(mutex_);
     for (log::AppendRecord& record : batch) {

@@ -16,12 +16,13 @@ constexpr size_t kEventsAtOnce = 16;
 }  // namespace
 
 Partition::Partition(uint32_t index, uint32_t partitions, log::Offset folded, const FoldPolicy* policy,
-                     const StateStore* store, CacheBudget* budget, FoldCounters* counters)
+                     const StateStore* store, CacheBudget* budget, FoldCounters* counters, bool hands_over)
     : index_(index),
       partitions_(partitions),
       policy_(policy),
       store_(store),
       counters_(counters),
+      hands_over_(hands_over),
       folded_(folded),
       users_(budget),
       written_(folded) {}
@@ -96,7 +97,7 @@ absl::Status Partition::FoldOne(const Record& record, std::vector<DeadLetter>* d
     return refuse(std::string(fault.message()));
   }
   ASSIGN_OR_RETURN(CachedUser * user, FindOrLoad(UserKey(event.user_key())));
-  if (user->record.events > 0 && user->record.id != event.user()) {
+  if (!user->record.id.empty() && user->record.id != event.user()) {
     return refuse(fmt::format("user: found \"{}\"; its key belongs to \"{}\"", event.user(), user->record.id));
   }
   switch (policy_->Judge(event, user->record, &change_)) {
@@ -110,6 +111,13 @@ absl::Status Partition::FoldOne(const Record& record, std::vector<DeadLetter>* d
       break;
   }
   ++counters_->folded;
+  if (hands_over_) {
+    if (auto handover = policy_->HandoverOf(event, user->record, change_)) {
+      handover->source_offset = record.offset;
+      handover->append_time_us = record.append_time_us;
+      unsent_.push_back(*std::move(handover));
+    }
+  }
   EncodeUserOp(change_.user, &user->pending_ops);
   ApplyUserOp(policy_->user_layout(), change_.user, &user->record, &user->pending_blocks);
   user->view = nullptr;
@@ -149,7 +157,7 @@ absl::StatusOr<std::shared_ptr<const UserState>> Partition::Get(UserKey key, std
 
 absl::StatusOr<std::shared_ptr<const UserState>> Partition::View(CachedUser* user, std::string_view id) {
   const log::Offset offset = folded();
-  if (user->record.events > 0 && user->record.id != id) {
+  if (!user->record.id.empty() && user->record.id != id) {
     return absl::FailedPreconditionError(fmt::format("user: the key of \"{}\" belongs to another id", id));
   }
   if (user->view != nullptr && user->view->offset == offset) return user->view;
@@ -161,9 +169,19 @@ absl::StatusOr<std::shared_ptr<const UserState>> Partition::View(CachedUser* use
   return user->view;
 }
 
+std::vector<Handover> Partition::UnsentHandovers() {
+  const std::lock_guard lock(mutex_);
+  return unsent_;
+}
+
+void Partition::HandoversSent(size_t count) {
+  const std::lock_guard lock(mutex_);
+  unsent_.erase(unsent_.begin(), unsent_.begin() + static_cast<ptrdiff_t>(count));
+}
+
 bool Partition::TakeUnwritten(StateStore::Batch* batch, std::vector<ItemEvent>* item_events) {
   const std::lock_guard lock(mutex_);
-  if (folded() == written_) return false;
+  if (folded() == written_ || !unsent_.empty()) return false;
   being_written_ = users_.TakeDirty();
   for (CachedUser* user : being_written_) {
     batch->MergeUser(user->key, user->pending_ops);

@@ -39,8 +39,9 @@ struct DeadLetter {
 ///          never during a read or write of the store, but for the fold of a user that was evicted within its batch.
 class Partition {
  public:
+  /// `hands_over`: keep handovers to be sent; without, as in a replay of what has happened, they are in the log.
   Partition(uint32_t index, uint32_t partitions, log::Offset folded, const FoldPolicy* policy, const StateStore* store,
-            CacheBudget* budget, FoldCounters* counters);
+            CacheBudget* budget, FoldCounters* counters, bool hands_over);
 
   uint32_t index() const { return index_; }
   log::Offset folded() const { return folded_; }
@@ -54,8 +55,13 @@ class Partition {
 
   absl::StatusOr<std::shared_ptr<const UserState>> Get(catalog::UserKey key, std::string_view id);
 
+  /// What ids that have become others hand over and nobody has appended yet, in fold order. Until HandoversSent nothing
+  /// of this partition is written: a process that dies folds it again, and hands it over again.
+  std::vector<Handover> UnsentHandovers();
+  void HandoversSent(size_t count);
+
   /// Adds all that the store does not have yet to `batch`, and its item events to `item_events`; those users stay in
-  /// memory until Written. False when there is nothing.
+  /// memory until Written. False when there is nothing, or handovers are unsent.
   bool TakeUnwritten(StateStore::Batch* batch, std::vector<ItemEvent>* item_events);
   /// The batch is in the store.
   void Written();
@@ -79,6 +85,7 @@ class Partition {
   const FoldPolicy* const policy_;
   const StateStore* const store_;
   FoldCounters* const counters_;
+  const bool hands_over_;
 
   std::atomic<log::Offset> folded_;
   std::atomic<size_t> untaken_item_events_ = 0;
@@ -88,6 +95,7 @@ class Partition {
   UserCache users_;
   std::vector<CachedUser*> being_written_;
   std::vector<ItemEvent> unwritten_items_, untaken_items_;
+  std::vector<Handover> unsent_;
   log::Offset written_;
 };
 

@@ -19,6 +19,7 @@
 #include "state/fold.h"
 #include "state/fold_group.h"
 #include "state/fold_waiters.h"
+#include "state/handover_log.h"
 #include "state/item_table_builder.h"
 #include "state/next_record.h"
 #include "state/open_store.h"
@@ -154,6 +155,8 @@ class StateImpl final : public State {
   std::vector<std::unique_ptr<Partition>> partitions_;
   mutable std::atomic<uint32_t> evict_hand_ = 0;
   std::unique_ptr<FoldWaiters> waiters_;
+  std::optional<HandoverLog> handovers_;
+  std::atomic<uint64_t> handovers_sent_ = 0;
   std::vector<std::unique_ptr<FoldGroup>> groups_;
   const std::shared_ptr<AppendHealth> append_health_ = std::make_shared<AppendHealth>();
 
@@ -193,9 +196,12 @@ absl::Status StateImpl::Init(const std::string& dir) {
     // A replay of the past makes tables of past times: the first one must not forbid them.
     table_.Set(builder_->Build(options_.publish ? clock_->NowUs() : 0, 0));
   }
+  if (options_.publish) {
+    ASSIGN_OR_RETURN(handovers_, HandoverLog::Open(log_, options_.handed_over));
+  }
   for (uint32_t index = 0; index < partition_count_; ++index) {
     partitions_.push_back(std::make_unique<Partition>(index, partition_count_, offsets[index], &policy_, store_.get(),
-                                                      &budget_, &counters_));
+                                                      &budget_, &counters_, options_.publish));
   }
   waiters_ = std::make_unique<FoldWaiters>(partition_count_, [this](uint32_t p) { return FoldedOffset(p); });
 
@@ -221,6 +227,10 @@ absl::Status StateImpl::Init(const std::string& dir) {
     hooks.store_damaged = [this] { stores_.MarkDamaged(dir_); };
     hooks.dead_letters = [this](uint32_t partition, std::vector<DeadLetter> letters) {
       AppendDeadLetters(partition, std::move(letters));
+    };
+    hooks.hand_over = [this](uint32_t partition, std::span<const Handover> handovers) {
+      handovers_sent_ += handovers.size();
+      return handovers_->Send(partition, handovers);
     };
     groups_.push_back(std::make_unique<FoldGroup>(std::move(members), log_, store_.get(), policy_.item_layout(),
                                                   options_.end_offsets, std::move(hooks)));
@@ -306,7 +316,7 @@ absl::StatusOr<std::vector<Offset>> StateImpl::Ends() const {
 }
 
 absl::Status StateImpl::CatchUp() {
-  ASSIGN_OR_RETURN(const std::vector<Offset> ends, Ends());
+  ASSIGN_OR_RETURN(std::vector<Offset> ends, Ends());
   const std::lock_guard lock(run_mutex_);
   if (started_) {
     const auto caught_up = [&] {
@@ -321,13 +331,17 @@ absl::Status StateImpl::CatchUp() {
     }
     return absl::OkStatus();
   }
-  std::vector<absl::Status> statuses(groups_.size());
-  std::vector<std::thread> others;
-  const auto fold = [&](size_t i) { statuses[i] = groups_[i]->FoldUntil(ends, config_->state.flush_interval_us); };
-  for (size_t i = 1; i < groups_.size(); ++i) others.emplace_back(fold, i);
-  fold(0);
-  for (std::thread& thread : others) thread.join();
-  for (const absl::Status& status : statuses) RETURN_IF_ERROR(status);
+  for (uint64_t sent_before = ~uint64_t{0}; sent_before != handovers_sent_;) {
+    sent_before = handovers_sent_;
+    std::vector<absl::Status> statuses(groups_.size());
+    std::vector<std::thread> others;
+    const auto fold = [&](size_t i) { statuses[i] = groups_[i]->FoldUntil(ends, config_->state.flush_interval_us); };
+    for (size_t i = 1; i < groups_.size(); ++i) others.emplace_back(fold, i);
+    fold(0);
+    for (std::thread& thread : others) thread.join();
+    for (const absl::Status& status : statuses) RETURN_IF_ERROR(status);
+    ASSIGN_OR_RETURN(ends, Ends());
+  }
   if (options_.publish) PublishItemTable(clock_->NowUs(), 0);
   return absl::OkStatus();
 }

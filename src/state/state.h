@@ -34,10 +34,13 @@ class State {
     uint32_t threads = 1;
     /// Stop folding a partition before this offset (replay of the past); empty = no limit.
     std::vector<log::Offset> end_offsets;
-    /// Publish item tables by time and at the end of CatchUp, append their versions to the item_tables topic, and
-    /// undecodable records to dead_letters. False: tables are made by PublishItemTable only, and nothing is appended to
-    /// the log.
+    /// Publish item tables by time and at the end of CatchUp, append their versions to the item_tables topic,
+    /// undecodable records to dead_letters, and what identified ids hand over to events. False: tables are made by
+    /// PublishItemTable only, and nothing is appended to the log; for a replay of what has happened in a folder of its
+    /// own.
     bool publish = true;
+    /// Told where a record lies by which a user is handed what another id did; may be empty, must not block.
+    std::function<void(catalog::UserKey user, uint32_t partition, log::Offset offset)> handed_over;
     /// Where the store is; null: the disk. Outlives the State.
     const StateStores* stores = nullptr;
   };
@@ -52,7 +55,8 @@ class State {
   virtual ~State() = default;
 
   virtual void Start() = 0;
-  /// Folds what is in the log up to its present end (or end_offsets) and returns; for commands and tests without Start.
+  /// Folds what is in the log up to its present end (or end_offsets), and what that makes identified ids hand over, and
+  /// returns; for commands and tests without Start.
   /// After Start it waits until the threads have done so.
   virtual absl::Status CatchUp() = 0;
   /// Flushes and stops the threads. Idempotent.

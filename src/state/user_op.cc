@@ -81,10 +81,9 @@ void AddAffinity(const UserLayout& layout, std::string_view category, float stre
   *weakest = {std::string(category), strength, time_us};
 }
 
-void Act(const UserLayout& layout, const UserOp& op, UserRecord* record, std::vector<SpilledBlock>* spilled) {
-  record->actions.push_back({op.item, SecondsOf(op.event_time_us), op.type, op.surface, op.strength_bf16});
-  ++record->actions_total;
-  if (record->actions.size() >= size_t{layout.sequence_max} + kLifelongBlock) {
+/// Moves what the record has beyond its bound into lifelong blocks.
+void Spill(const UserLayout& layout, UserRecord* record, std::vector<SpilledBlock>* spilled) {
+  while (record->actions.size() >= size_t{layout.sequence_max} + kLifelongBlock) {
     const auto end = record->actions.begin() + kLifelongBlock;
     for (auto action = record->actions.begin(); action != end; ++action) {
       record->MarkSeen(action->item, action->time_s, 0);
@@ -95,13 +94,75 @@ void Act(const UserLayout& layout, const UserOp& op, UserRecord* record, std::ve
     }
     record->actions.erase(record->actions.begin(), end);
   }
+}
+
+void Act(const UserLayout& layout, const UserOp& op, UserRecord* record, std::vector<SpilledBlock>* spilled) {
+  record->actions.push_back({op.item, SecondsOf(op.event_time_us), op.type, op.surface, op.strength_bf16});
+  ++record->actions_total;
+  Spill(layout, record, spilled);
   if (!op.collection.empty()) AddToCollection(op.collection, op.item, record);
   const float strength = base::FromBf16(op.strength_bf16);
   for (const std::string_view category : op.categories)
     AddAffinity(layout, category, strength, op.event_time_us, record);
 }
 
+void SpanTime(int64_t first_us, int64_t last_us, UserRecord* record) {
+  record->first_time_us = record->events == 0 ? first_us : std::min(record->first_time_us, first_us);
+  record->last_time_us = record->events == 0 ? last_us : std::max(record->last_time_us, last_us);
+}
+
+/// What the id holds has been handed over; its prints stay, for retries of what it did, and its lifelong blocks.
+void Become(const UserOp& op, UserRecord* record) {
+  UserRecord left;
+  left.id = std::move(record->id);
+  left.prints = std::move(record->prints);
+  left.actions_total = record->actions_total - record->actions.size();
+  left.merged = std::move(record->merged);
+  left.becomes = op.payload;
+  left.becomes_key = op.other;
+  *record = std::move(left);
+}
+
+void Merge(const UserLayout& layout, const UserOp& op, UserRecord* record, std::vector<SpilledBlock>* spilled) {
+  const bool handed_on = IsHandedOn(op, *record);
+  std::erase_if(record->merged, [&](const MergedSource& source) { return source.source == op.other; });
+  record->merged.push_back({op.other, op.offset});
+  if (record->merged.size() > kMergedMax) record->merged.erase(record->merged.begin());
+  if (handed_on) return;
+  if (op.identified && record->becomes_key == op.other) {
+    // The circle closes: who had become the other is who the other becomes.
+    record->becomes.clear();
+    record->becomes_key = {};
+  }
+  const absl::StatusOr<UserRecord> decoded = DecodeUserRecord(op.payload);
+  if (!decoded.ok() || decoded->events == 0) return;
+  const UserRecord& other = *decoded;
+  SpanTime(other.first_time_us, other.last_time_us, record);
+  record->events += other.events;
+  record->actions_total += other.actions.size();
+  record->actions.insert(record->actions.end(), other.actions.begin(), other.actions.end());
+  std::stable_sort(record->actions.begin(), record->actions.end(),
+                   [](const Action& a, const Action& b) { return a.time_s < b.time_s; });
+  Spill(layout, record, spilled);
+  for (const SeenItem& seen : other.seen) record->MarkSeen(seen.item, seen.time_s, seen.count);
+  for (const catalog::ItemKey item : other.hidden) Hide(item, record);
+  for (const CollectionState& collection : other.collections) {
+    for (const catalog::ItemKey item : collection.items) AddToCollection(collection.name, item, record);
+  }
+  for (const Affinity& affinity : other.affinities) {
+    AddAffinity(layout, affinity.category, affinity.weight, affinity.time_us, record);
+  }
+}
+
+// In the byte before a merge's payload: hops, and whether the other became this user with it.
+constexpr uint8_t kIdentified = 0x80;
+
 }  // namespace
+
+bool IsHandedOn(const UserOp& merge, const UserRecord& record) {
+  if (record.becomes.empty() || merge.hops >= kMergeHopsMax) return false;
+  return !(merge.identified && record.becomes_key == merge.other);
+}
 
 void EncodeUserOp(const UserOp& op, std::string* out) {
   const bool action = op.kind == UserOp::Kind::kAction;
@@ -116,7 +177,15 @@ void EncodeUserOp(const UserOp& op, std::string* out) {
     // Whole seconds after the event: hours would do, but a difference of hours is not exact at their edges.
     PutSigned(op.receive_time_us / 1'000'000 - op.event_time_us / 1'000'000, out);
   }
-  if (op.kind != UserOp::Kind::kCount) PutFixed(op.item.value, out);
+  if (HasItem(op.kind)) PutFixed(op.item.value, out);
+  if (op.kind == UserOp::Kind::kMerge || op.kind == UserOp::Kind::kBecome) {
+    PutFixed(op.other.value, out);
+    if (op.kind == UserOp::Kind::kMerge) {
+      PutVarint(op.offset, out);
+      PutFixed(static_cast<uint8_t>(op.hops | (op.identified ? kIdentified : 0)), out);
+    }
+    PutString(op.payload, out);
+  }
   if (!action) return;
   PutFixed(op.type, out);
   PutFixed(op.surface, out);
@@ -146,7 +215,18 @@ bool UserOpReader::Next(UserOp* op) {
     in_range = receive_s >= 0 && receive_s <= kTimeUsMax / 1'000'000;
     op->receive_time_us = in_range ? receive_s * 1'000'000 : 0;
   }
-  op->item.value = op->kind == UserOp::Kind::kCount ? 0 : in.Fixed<uint64_t>();
+  op->item.value = HasItem(op->kind) ? in.Fixed<uint64_t>() : 0;
+  op->payload = {};
+  if (op->kind == UserOp::Kind::kMerge || op->kind == UserOp::Kind::kBecome) {
+    op->other.value = in.Fixed<uint64_t>();
+    if (op->kind == UserOp::Kind::kMerge) {
+      op->offset = in.Varint();
+      const auto hops = in.Fixed<uint8_t>();
+      op->identified = (hops & kIdentified) != 0;
+      op->hops = static_cast<uint8_t>(hops & (kIdentified - 1));
+    }
+    op->payload = in.String();
+  }
   op->collection = {};
   op->categories.clear();
   if (op->kind == UserOp::Kind::kAction) {
@@ -159,7 +239,7 @@ bool UserOpReader::Next(UserOp* op) {
       for (std::string_view& category : op->categories) category = in.String();
     }
   }
-  ok_ = in.ok() && op->kind <= UserOp::Kind::kUnhide && in_range && op->event_time_us >= 0 &&
+  ok_ = in.ok() && op->kind <= UserOp::Kind::kBecome && in_range && op->event_time_us >= 0 &&
         op->event_time_us <= kTimeUsMax;
   rest_ = in.rest();
   return ok_;
@@ -167,14 +247,19 @@ bool UserOpReader::Next(UserOp* op) {
 
 void ApplyUserOp(const UserLayout& layout, const UserOp& op, UserRecord* record, std::vector<SpilledBlock>* spilled) {
   if (!op.id.empty()) record->id = op.id;
-  record->first_time_us = record->events == 0 ? op.event_time_us : std::min(record->first_time_us, op.event_time_us);
-  record->last_time_us = record->events == 0 ? op.event_time_us : std::max(record->last_time_us, op.event_time_us);
-  ++record->events;
   if (op.print != 0) {
     record->prints.Add(op.print, op.event_time_us, op.receive_time_us, layout.dedupe_prints, layout.dedupe_window_us);
   }
+  if (op.kind == UserOp::Kind::kBecome) return Become(op, record);
+  if (op.kind == UserOp::Kind::kMerge) return Merge(layout, op, record, spilled);
+  // The fold hands it on to whom the id has become.
+  if (!record->becomes.empty()) return;
+  SpanTime(op.event_time_us, op.event_time_us, record);
+  ++record->events;
   switch (op.kind) {
     case UserOp::Kind::kCount:
+    case UserOp::Kind::kMerge:
+    case UserOp::Kind::kBecome:
       break;
     case UserOp::Kind::kImpression:
       record->MarkSeen(op.item, SecondsOf(op.event_time_us), 1);

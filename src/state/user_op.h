@@ -25,18 +25,38 @@ inline constexpr int64_t kTimeUsMax = 253'402'300'799'000'000;
 /// One event's change of its user's record, judged and free of the config's names: what the store is given instead of
 /// the record (about 40 bytes), and what it applies when it reads or compacts.
 struct UserOp {
-  enum class Kind : uint8_t { kCount = 0, kImpression = 1, kAction = 2, kHide = 3, kUnhide = 4 };
+  enum class Kind : uint8_t {
+    kCount = 0,
+    kImpression = 1,
+    kAction = 2,
+    kHide = 3,
+    kUnhide = 4,
+    kMerge = 5,   ///< another id hands over what it did
+    kBecome = 6,  ///< the id becomes another user: what it holds has been handed over
+  };
   Kind kind = Kind::kCount;
   int64_t event_time_us = 0;
   uint64_t print = 0;                        ///< 0: none
   int64_t receive_time_us = 0;               ///< with a print
-  catalog::ItemKey item;                     ///< all but kCount
+  catalog::ItemKey item;                     ///< all from kImpression to kUnhide
   uint8_t type = 0, surface = 0;             ///< kAction
   uint16_t strength_bf16 = 0;                ///< kAction
   std::string_view collection;               ///< kAction; empty: none
   std::vector<std::string_view> categories;  ///< kAction: whose affinity grows by the strength
   std::string_view id;                       ///< on a user's first operation
+  catalog::UserKey other;                    ///< kMerge: the id that hands over; kBecome: the user it becomes
+  uint64_t offset = 0;                       ///< kMerge: of the record of the other's partition
+  bool identified = false;                   ///< kMerge: the other became this user with it
+  uint8_t hops = 0;                          ///< kMerge
+  std::string_view payload;                  ///< kMerge: a record, encoded; kBecome: the user's id
 };
+
+/// Whether the operation has an item.
+inline bool HasItem(UserOp::Kind kind) { return kind >= UserOp::Kind::kImpression && kind <= UserOp::Kind::kUnhide; }
+
+/// Whether a merge that comes to an id that has become another user is handed on to it. If not, it is taken in: a
+/// circle of ids is cut where it closes, and after kMergeHopsMax steps.
+bool IsHandedOn(const UserOp& merge, const UserRecord& record);
 
 /// Appends one operation to `out`; operations follow each other without separators.
 void EncodeUserOp(const UserOp& op, std::string* out);
@@ -61,7 +81,7 @@ struct SpilledBlock {
 };
 
 /// The only place that changes a record: a pure function of layout, record and operation. `spilled` (may be null)
-/// receives the block that the operation pushed out, if any.
+/// receives the blocks that the operation pushed out, if any.
 void ApplyUserOp(const UserLayout& layout, const UserOp& op, UserRecord* record, std::vector<SpilledBlock>* spilled);
 
 /// Applies encoded operations in order. DataLoss: damaged.

@@ -10,6 +10,8 @@ namespace bowerbird::state {
 namespace {
 
 constexpr uint8_t kFormat = 1;
+/// A record with what few users have: whom it has become, who has become it.
+constexpr uint8_t kFormatMerged = 2;
 constexpr int64_t kHourUs = 3'600'000'000;
 
 uint32_t ClampToUint32(int64_t value) {
@@ -145,6 +147,11 @@ bool PrintWindow::Decode(Reader* in) {
   return in->ok();
 }
 
+bool UserRecord::HasMerged(catalog::UserKey source, uint64_t offset) const {
+  return std::any_of(merged.begin(), merged.end(),
+                     [&](const MergedSource& m) { return m.source == source && m.offset >= offset; });
+}
+
 void UserRecord::MarkSeen(catalog::ItemKey item, uint32_t time_s, uint32_t impressions) {
   const SeenItem entry{item, time_s, impressions};
   const auto place = std::lower_bound(seen.begin(), seen.end(), entry, ByItem);
@@ -160,7 +167,8 @@ size_t UserRecord::MemoryBytes() const {
   size_t bytes = sizeof(UserRecord) + id.capacity() + actions.capacity() * sizeof(Action) +
                  seen.capacity() * sizeof(SeenItem) + prints.MemoryBytes() +
                  hidden.capacity() * sizeof(catalog::ItemKey) + collections.capacity() * sizeof(CollectionState) +
-                 affinities.capacity() * sizeof(Affinity);
+                 affinities.capacity() * sizeof(Affinity) + becomes.capacity() +
+                 merged.capacity() * sizeof(MergedSource);
   for (const CollectionState& collection : collections) {
     bytes += collection.name.capacity() + collection.items.capacity() * sizeof(catalog::ItemKey);
   }
@@ -171,7 +179,8 @@ std::string EncodeUserRecord(const UserRecord& record) {
   std::string out;
   out.reserve(96 + record.id.size() + record.actions.size() * 15 + record.seen.size() * 12 + record.prints.size() * 12 +
               record.affinities.size() * 24);
-  PutFixed(kFormat, &out);
+  const bool merged = !record.becomes.empty() || !record.merged.empty();
+  PutFixed(merged ? kFormatMerged : kFormat, &out);
   PutString(record.id, &out);
   PutVarint(record.events, &out);
   PutSigned(record.first_time_us, &out);
@@ -197,12 +206,21 @@ std::string EncodeUserRecord(const UserRecord& record) {
     PutFixed(affinity.weight, &out);
     PutSigned(record.last_time_us - affinity.time_us, &out);
   }
+  if (!merged) return out;
+  PutString(record.becomes, &out);
+  PutFixed(record.becomes_key.value, &out);
+  PutVarint(record.merged.size(), &out);
+  for (const MergedSource& source : record.merged) {
+    PutFixed(source.source.value, &out);
+    PutVarint(source.offset, &out);
+  }
   return out;
 }
 
 absl::StatusOr<UserRecord> DecodeUserRecord(std::string_view bytes) {
   Reader in(bytes);
-  if (in.Fixed<uint8_t>() != kFormat) return absl::DataLossError("user record: unknown format");
+  const auto format = in.Fixed<uint8_t>();
+  if (format != kFormat && format != kFormatMerged) return absl::DataLossError("user record: unknown format");
   UserRecord record;
   record.id = in.String();
   record.events = in.Varint();
@@ -228,6 +246,15 @@ absl::StatusOr<UserRecord> DecodeUserRecord(std::string_view bytes) {
     affinity.weight = in.Fixed<float>();
     affinity.time_us =
         static_cast<int64_t>(static_cast<uint64_t>(record.last_time_us) - static_cast<uint64_t>(in.Signed()));
+  }
+  if (format == kFormatMerged) {
+    record.becomes = in.String();
+    record.becomes_key.value = in.Fixed<uint64_t>();
+    record.merged.resize(in.Count(9));
+    for (MergedSource& source : record.merged) {
+      source.source.value = in.Fixed<uint64_t>();
+      source.offset = in.Varint();
+    }
   }
   const auto is_time = [](int64_t time_us) { return time_us >= 0 && time_us <= kTimeUsMax; };
   if (!in.ok() || !in.empty() || !is_time(record.first_time_us) || !is_time(record.last_time_us) ||
@@ -256,6 +283,7 @@ std::shared_ptr<UserState> MakeUserState(catalog::UserKey key, const UserRecord&
   auto state = std::make_shared<UserState>();
   state->key = key;
   state->id = record.id;
+  state->becomes = record.becomes;
   state->events = record.events;
   state->first_time_us = record.first_time_us;
   state->last_time_us = record.last_time_us;

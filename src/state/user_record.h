@@ -35,6 +35,12 @@ class PrintWindow {
   uint32_t dropped_until_s_ = 0;  ///< 1 + the newest event time among the dropped; 0 = none dropped
 };
 
+/// Up to where what another id hands over has been taken in.
+struct MergedSource {
+  catalog::UserKey source;
+  uint64_t offset = 0;  ///< of the source's partition, inclusive
+};
+
 /// What the store keeps of a user under one key; older actions lie in lifelong blocks under keys of their own.
 ///
 /// Equal sequences of operations give equal records and equal bytes, however they are cut by flushes, merges and
@@ -50,7 +56,13 @@ struct UserRecord {
   std::vector<catalog::ItemKey> hidden;  ///< fold order
   std::vector<CollectionState> collections;
   std::vector<Affinity> affinities;
+  /// Whom the id has become; empty: nobody. What it did has gone there, and what it does goes on there.
+  std::string becomes;
+  catalog::UserKey becomes_key;
+  std::vector<MergedSource> merged;  ///< in the order of the last merge
 
+  /// Whether what `source` hands over with its record at `offset` is here already.
+  bool HasMerged(catalog::UserKey source, uint64_t offset) const;
   void MarkSeen(catalog::ItemKey item, uint32_t time_s, uint32_t impressions);
   size_t MemoryBytes() const;
 };
@@ -63,6 +75,8 @@ inline constexpr size_t kCollectionsMax = 256;  ///< the first made is dropped b
 inline constexpr size_t kCollectionItemsMax =
     8192;  ///< over all collections of a user; the first added of the first is dropped beyond
 inline constexpr uint32_t kLifelongBlock = 64;  ///< actions in a lifelong block
+inline constexpr size_t kMergedMax = 256;       ///< the one that handed over the longest ago is dropped beyond
+inline constexpr uint32_t kMergeHopsMax = 4;    ///< a chain or circle of ids ends after so many steps
 
 std::string EncodeUserRecord(const UserRecord& record);
 /// DataLoss: not the bytes of a record, or of a later format.

@@ -42,6 +42,7 @@ struct CollectionState {
 struct UserState {
   catalog::UserKey key;
   std::string id;       ///< empty for a user without events
+  std::string becomes;  ///< the user that this id has become: the rest is there, not here; mostly empty
   uint64_t offset = 0;  ///< the user's partition was folded up to here (exclusive)
   uint64_t events = 0;
   int64_t first_time_us = 0, last_time_us = 0;

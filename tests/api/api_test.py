@@ -52,7 +52,7 @@ class Server:
         return subprocess.run([BINARY, *args], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode()
 
     def key(self, scopes):
-        said = self.run("key", "create", "--name", "k", "--scopes", scopes, "--dir", self.folder.name)
+        said = self.run("keys", "create", "--name", "k", "--scopes", scopes, "--dir", self.folder.name)
         return max(re.findall(r"[\w-]+", said), key=len)
 
     def stop(self):

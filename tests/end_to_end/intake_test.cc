@@ -117,5 +117,112 @@ TEST_F(IntakeTest, TakesCompressedBodiesAndRefusesBombs) {
   EXPECT_EQ(server.Stop(SIGTERM), 0);
 }
 
+/// A new key's secret.
+std::string MakeKey(const std::string& dir, const std::string& scope) {
+  const std::string output = RunProgram({"keys", "create", "--name", scope, "--scopes", scope, "--dir", dir}).output;
+  const size_t at = output.find("bb_");
+  return at == std::string::npos ? output : output.substr(at, 67);
+}
+
+std::string HeaderOf(const server::HttpResponse& response, std::string_view name) {
+  for (const auto& [key, value] : response.headers) {
+    if (key == name) return value;
+  }
+  return "";
+}
+
+TEST_F(IntakeTest, APageSendsItsEventsUnderAPublicKeyThatDoesNothingElse) {
+  WriteFile(dir_, "server.toml", "[server]\nallowed_origins = [\"https://shop.example\"]\n");
+  const std::string key = MakeKey(dir_, "events");
+  RunningServer server(dir_);
+  auto client = server.Client();
+  const std::string click = R"({"events":[{"type":"click","user":"u","item":"i"}]})";
+  const std::string beacon = "/v1/beacon?key=" + key;
+  const Headers page = {{"Origin", "https://shop.example"}, {"Content-Type", "text/plain;charset=UTF-8"}};
+  const auto sent = client.Call("POST", beacon, click, page);
+  EXPECT_EQ(sent->status, 200) << sent->body;
+  EXPECT_EQ(HeaderOf(*sent, "Access-Control-Allow-Origin"), "https://shop.example");
+  EXPECT_EQ(client.Call("POST", beacon, click, {{"Origin", "https://other.example"}})->status, 403);
+  EXPECT_EQ(client.Call("POST", "/v1/beacon?key=bb_wrong", click, page)->status, 401);
+
+  const Headers asks = {{"Origin", "https://shop.example"}, {"Access-Control-Request-Method", "POST"}};
+  const auto preflight = client.Call("OPTIONS", beacon, "", asks);
+  EXPECT_EQ(preflight->status, 200) << preflight->body;
+  EXPECT_EQ(HeaderOf(*preflight, "Access-Control-Allow-Methods"), "POST");
+  EXPECT_EQ(client.Call("OPTIONS", "/v1/events", "", asks)->status, 403);
+  EXPECT_EQ(client.Call("OPTIONS", "/v1/nothing", "", asks)->status, 404);
+
+  const Headers bearer = {{"Authorization", "Bearer " + key}};
+  EXPECT_EQ(client.Call("POST", "/v1/events", click, bearer)->status, 200);
+  EXPECT_EQ(client.Call("PUT", "/v1/items/i", R"({"title":"mine"})", bearer)->status, 403);
+  EXPECT_EQ(client.Call("GET", "/v1/users/u/profile", "", bearer)->status, 403);
+  EXPECT_EQ(client.Call("POST", "/v1/events?history=true", click, bearer)->status, 403);
+  // Nor may it say who is who.
+  const auto identify =
+      client.Call("POST", "/v1/events", R"({"events":[{"type":"identify","user":"u","anonymous":"me"}]})", bearer);
+  EXPECT_EQ(At(identify->body, "/verdicts/0/code"), "permission_denied") << identify->body;
+  const auto segment =
+      client.Call("POST", "/v1/i", R"({"userId":"u","anonymousId":"me","writeKey":")" + key + "\"}", page);
+  EXPECT_EQ(segment->status, 200) << segment->body;
+  EXPECT_EQ(At(segment->body, "/rejected"), "1") << segment->body;
+  EXPECT_EQ(At(client.Call("GET", "/v1/users/u/profile", "")->body, "/events"), "2");
+}
+
+TEST_F(IntakeTest, SegmentsPathsTakeTheirMessages) {
+  const std::string key = MakeKey(dir_, "collect");
+  RunningServer server(dir_);
+  auto client = server.Client();
+  // A profile names items that the catalog knows.
+  for (const char* id : {"p1", "p3"}) {
+    EXPECT_EQ(client.Call("PUT", std::string("/v1/items/") + id, R"({"title":"P"})")->status, 200);
+  }
+  const auto track = client.Call(
+      "POST", "/v1/track",
+      R"({"anonymousId":"anon","event":"Product Viewed","messageId":"m1","properties":{"product_id":"p1"},"writeKey":")" +
+          key + "\"}");
+  EXPECT_EQ(track->status, 200) << track->body;
+  EXPECT_EQ(At(track->body, "/success"), "true");
+  EXPECT_EQ(At(track->body, "/accepted"), "1");
+  EXPECT_EQ(client.Call("POST", "/v1/t", R"({"userId":"u","event":"Product Viewed","writeKey":"bb_wrong"})")->status,
+            401);
+  const auto batch = client.Call("POST", "/v1/batch", Gzip(R"({"batch":[
+      {"type":"identify","userId":"user","anonymousId":"anon","messageId":"m2"},
+      {"type":"track","userId":"user","event":"Order Completed","messageId":"m3",
+       "properties":{"products":[{"product_id":"p2"},{"product_id":"p3"}]}},
+      {"type":"track","userId":"user","event":"Nobody Knows"},
+      {"type":"track","event":"Product Viewed"}]})"),
+                                 {{"Content-Encoding", "gzip"}});
+  EXPECT_EQ(batch->status, 200) << batch->body;
+  EXPECT_EQ(At(batch->body, "/accepted"), "2");
+  EXPECT_EQ(At(batch->body, "/ignored"), "1");
+  EXPECT_EQ(At(batch->body, "/rejected"), "1");
+  EXPECT_EQ(At(batch->body, "/verdicts/3/field"), "batch[3].userId");
+  EXPECT_EQ(client.Call("POST", "/v1/batch", "{\"batch\":7}")->status, 400);
+
+  // The anonymous id is the user from now on: in a profile, and for what is still sent under it.
+  EXPECT_EQ(client.Call("POST", "/v1/page", R"({"anonymousId":"anon","name":"Start"})")->status, 200);
+  EXPECT_EQ(
+      client.Call("POST", "/v1/track", R"({"anonymousId":"anon","event":"click","properties":{"product_id":"p4"}})")
+          ->status,
+      200);
+  const std::string profile = client.Call("GET", "/v1/users/anon/profile", "")->body;
+  EXPECT_EQ(At(profile, "/id"), "user");
+  std::string items;
+  for (int i = 0; i < 4; ++i) items += At(profile, "/sequence/" + std::to_string(i) + "/item");
+  EXPECT_THAT(items, HasSubstr("p1"));
+  EXPECT_THAT(items, HasSubstr("p3"));
+  EXPECT_EQ(server.Stop(SIGKILL), -SIGKILL);
+
+  // Nothing of it is lost or doubled by a crash.
+  {
+    RunningServer again(dir_);
+    const std::string after = again.Client().Call("GET", "/v1/users/user/profile", "")->body;
+    EXPECT_EQ(At(after, "/events"), "5") << after;
+    EXPECT_EQ(again.Stop(SIGTERM), 0);
+  }
+  const Outcome verified = RunProgram({"state", "verify", "--dir", dir_});
+  EXPECT_EQ(verified.exit_status, 0) << verified.output;
+}
+
 }  // namespace
 }  // namespace bowerbird::end_to_end

@@ -154,7 +154,7 @@ class DamageTest(unittest.TestCase):
         self.assertEqual(status, 0, said)
 
     def test_keys_and_secret(self):
-        status, said = self.folder.run("key", "create", "--name", "k", "--scopes", "serve")
+        status, said = self.folder.run("keys", "create", "--name", "k", "--scopes", "serve")
         self.assertEqual(status, 0, said)
         flip(self.folder.path + "/keys.json", self.rng, 1)
         kept = open(self.folder.app + "/secret", "rb").read()

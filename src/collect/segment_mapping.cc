@@ -1,0 +1,552 @@
+#include "collect/segment_mapping.h"
+
+#include <fmt/format.h>
+#include <simdjson.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <utility>
+
+#include "base/time_text.h"
+#include "catalog/item_rules.h"
+
+namespace bowerbird::collect {
+namespace {
+
+namespace dom = simdjson::dom;
+using catalog::Problem;
+
+struct BuiltInName {
+  std::string_view event, type, collection;
+};
+/// Segment's ecommerce, mobile and email events, in the spec's names and those of its first version. A type that the
+/// app does not declare is passed over.
+constexpr BuiltInName kBuiltInNames[] = {
+    {"Products Searched", "search", ""},
+    {"Product List Viewed", "impression", ""},
+    {"Product Clicked", "click", ""},
+    {"Product Viewed", "closeup", ""},
+    {"Viewed Product", "closeup", ""},
+    {"Product Added", "save", "cart"},
+    {"Added Product", "save", "cart"},
+    {"Wishlist Product Added to Cart", "save", "cart"},
+    {"Product Added to Wishlist", "save", "wishlist"},
+    {"Order Completed", "purchase", ""},
+    {"Completed Order", "purchase", ""},
+    {"Product Reviewed", "rating", ""},
+    {"Product Shared", "share", ""},
+    {"Push Notification Tapped", "notification_open", ""},
+    {"Email Link Clicked", "notification_open", ""},
+};
+
+/// Where an item's id stands, the first that is there.
+constexpr std::string_view kItemNames[] = {"product_id", "item_id", "sku"};
+
+/// "Product Clicked", "product_clicked" and "product-clicked" are one name.
+std::string Folded(std::string_view name) {
+  std::string folded(name);
+  for (char& c : folded) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+    if (c == ' ' || c == '-') c = '_';
+  }
+  return folded;
+}
+
+struct CallName {
+  std::string_view name;
+  SegmentCall call;
+};
+constexpr CallName kCallNames[] = {{"track", SegmentCall::kTrack}, {"identify", SegmentCall::kIdentify},
+                                   {"page", SegmentCall::kPage},   {"screen", SegmentCall::kScreen},
+                                   {"group", SegmentCall::kGroup}, {"alias", SegmentCall::kAlias}};
+
+std::string DescribeJson(dom::element element) {
+  switch (element.type()) {
+    case dom::element_type::ARRAY:
+      return "a list";
+    case dom::element_type::OBJECT:
+      return "an object";
+    case dom::element_type::STRING: {
+      const std::string_view text = element.get_string().value_unsafe();
+      return text.size() <= 64 ? fmt::format("string \"{}\"", text) : fmt::format("a string of {} bytes", text.size());
+    }
+    case dom::element_type::BOOL:
+      return element.get_bool().value_unsafe() ? "true" : "false";
+    case dom::element_type::NULL_VALUE:
+      return "null";
+    default:
+      return fmt::format("number {}", element.get_double().value_unsafe());
+  }
+}
+
+Problem WrongType(std::string field, dom::element found, std::string_view expected) {
+  return {"wrong_type", std::move(field), fmt::format("found {}; expected {}", DescribeJson(found), expected)};
+}
+
+/// An object that may be absent: it has no fields then.
+using Fields = std::optional<dom::object>;
+
+/// The field's value; nothing for one that is absent or null.
+std::optional<dom::element> Get(const Fields& fields, std::string_view name) {
+  dom::element element;
+  if (!fields || fields->at_key(name).get(element) != simdjson::SUCCESS || element.is_null()) return std::nullopt;
+  return element;
+}
+
+absl::Status Malformed(simdjson::error_code error) {
+  return catalog::ToStatus(
+      {"malformed_json", "", fmt::format("found bytes that are no JSON: {}", simdjson::error_message(error))});
+}
+
+/// One attribute's value as its declaration has it; a problem relative to the message.
+std::optional<Problem> ReadAttribute(dom::element from, const config::Attribute& declared, const std::string& field,
+                                     uint32_t bytes_max, v1::Value* to) {
+  switch (from.type()) {
+    case dom::element_type::BOOL:
+      to->set_bool_value(from.get_bool().value_unsafe());
+      break;
+    case dom::element_type::STRING: {
+      std::string text(std::string_view(from.get_string().value_unsafe()));
+      // One where there may be several, as the group of whoever is in one group only.
+      if (declared.type == expression::Type::kStrings) {
+        to->mutable_strings()->add_values(std::move(text));
+      } else {
+        to->set_string_value(std::move(text));
+      }
+      break;
+    }
+    case dom::element_type::INT64:
+    case dom::element_type::UINT64:
+    case dom::element_type::DOUBLE:
+      to->set_number_value(from.get_double().value_unsafe());
+      break;
+    case dom::element_type::ARRAY: {
+      dom::array list;
+      if (from.get(list) != simdjson::SUCCESS) return WrongType(field, from, "a list of strings");
+      to->mutable_strings();
+      for (const dom::element element : list) {
+        std::string_view text;
+        if (element.get(text) != simdjson::SUCCESS) return WrongType(field, element, "a list of strings");
+        to->mutable_strings()->add_values(std::string(text));
+      }
+      break;
+    }
+    default:
+      return WrongType(field, from, expression::TypeName(declared.type));
+  }
+  google::protobuf::Map<std::string, v1::Value> fitted;
+  fitted[declared.name] = std::move(*to);
+  catalog::FitAttributes({declared}, &fitted);
+  *to = std::move(fitted[declared.name]);
+  return catalog::CheckValue(*to, declared, field, bytes_max);
+}
+
+}  // namespace
+
+/// One message on its way: reads it, and adds to the batch what it means.
+class SegmentMapping::Message {
+ public:
+  Message(const SegmentMapping& mapping, const dom::object& message, SegmentBatch* batch)
+      : mapping_(mapping),
+        config_(*mapping.config_),
+        message_(message),
+        batch_(batch),
+        index_(static_cast<uint32_t>(batch->messages.size())) {}
+
+  SegmentMessage Map(SegmentCall call) {
+    const size_t events = batch_->events.size(), users = batch_->users.size();
+    Read(call);
+    if (result_.outcome == SegmentMessage::Outcome::kRejected) {
+      batch_->events.resize(events);
+      batch_->event_messages.resize(events);
+      batch_->users.resize(users);
+      batch_->user_messages.resize(users);
+    } else if (batch_->events.size() == events && batch_->users.size() == users &&
+               result_.outcome == Outcome::kMapped) {
+      Ignore("nothing in it is declared in the config");
+    }
+    return std::move(result_);
+  }
+
+ private:
+  using Outcome = SegmentMessage::Outcome;
+
+  void Reject(Problem problem) {
+    if (result_.outcome == Outcome::kRejected) return;
+    result_.outcome = Outcome::kRejected;
+    result_.problem = std::move(problem);
+  }
+  bool rejected() const { return result_.outcome == Outcome::kRejected; }
+  void Ignore(std::string why) {
+    result_.outcome = Outcome::kIgnored;
+    result_.why = std::move(why);
+  }
+
+  /// A text or a whole number, which some clients send for ids; empty when there is none.
+  std::string Text(const Fields& object, std::string_view name, std::string_view prefix = "") {
+    const auto element = Get(object, name);
+    if (!element) return {};
+    std::string_view text;
+    if (element->get(text) == simdjson::SUCCESS) return std::string(text);
+    int64_t number = 0;
+    if (element->get(number) == simdjson::SUCCESS) return fmt::format("{}", number);
+    Reject(WrongType(fmt::format("{}{}", prefix, name), *element, "a string"));
+    return {};
+  }
+
+  std::optional<double> Number(const Fields& object, std::string_view name) {
+    const auto element = Get(object, name);
+    double number = 0;
+    if (!element) return std::nullopt;
+    if (element->get(number) == simdjson::SUCCESS) return number;
+    // Shops send prices as text, too.
+    std::string_view text;
+    if (element->get(text) == simdjson::SUCCESS) {
+      dom::parser parser;
+      if (parser.parse(text.data(), text.size()).get(number) == simdjson::SUCCESS) return number;
+    }
+    return std::nullopt;
+  }
+
+  uint32_t Uint32(const Fields& object, std::string_view name) {
+    const auto element = Get(object, name);
+    if (!element) return 0;
+    int64_t number = 0;
+    if (element->get(number) == simdjson::SUCCESS && number >= 0 && number <= std::numeric_limits<uint32_t>::max()) {
+      return static_cast<uint32_t>(number);
+    }
+    Reject(WrongType(fmt::format("properties.{}", name), *element, "an integer from 0 to 4294967295"));
+    return 0;
+  }
+
+  Fields Object(std::string_view name) {
+    const auto element = Get(message_, name);
+    if (!element) return std::nullopt;
+    dom::object object;
+    if (element->get(object) == simdjson::SUCCESS) return object;
+    Reject(WrongType(std::string(name), *element, "an object"));
+    return std::nullopt;
+  }
+
+  void Read(SegmentCall call) {
+    if (call == SegmentCall::kBatch) {
+      const std::string type = Text(message_, "type");
+      const auto* found = std::find_if(std::begin(kCallNames), std::end(kCallNames),
+                                       [&](const CallName& name) { return name.name == type; });
+      if (found == std::end(kCallNames)) {
+        return Reject({"unknown_type", "type",
+                       fmt::format("found {}; expected track, identify, page, screen, group or alias",
+                                   type.empty() ? "nothing" : fmt::format("\"{}\"", type.substr(0, 64)))});
+      }
+      call = found->call;
+    }
+    user_ = Text(message_, "userId");
+    anonymous_ = Text(message_, "anonymousId");
+    message_id_ = Text(message_, "messageId");
+    ReadTime();
+    if (user_.empty() && anonymous_.empty() && !rejected()) {
+      return Reject({"missing_field", "userId", "found neither userId nor anonymousId; expected one of them"});
+    }
+    if (rejected()) return;
+    switch (call) {
+      case SegmentCall::kTrack:
+        return Track(Text(message_, "event"), "event");
+      case SegmentCall::kPage:
+        return Track("Page", "");
+      case SegmentCall::kScreen:
+        return Track("Screen", "");
+      case SegmentCall::kIdentify:
+        return Identify();
+      case SegmentCall::kGroup:
+        return Group();
+      case SegmentCall::kAlias:
+        return Alias();
+      case SegmentCall::kBatch:
+        return;
+    }
+  }
+
+  void ReadTime() {
+    for (const std::string_view name : {"timestamp", "originalTimestamp"}) {
+      const auto element = Get(message_, name);
+      if (!element) continue;
+      std::string_view text;
+      if (element->get(text) == simdjson::SUCCESS) {
+        if (const absl::StatusOr<int64_t> time_us = base::ParseTimeUs(text); time_us.ok()) {
+          time_us_ = *time_us;
+          return;
+        }
+      }
+      return Reject(WrongType(std::string(name), *element, "a time as RFC 3339"));
+    }
+  }
+
+  v1::Event* AddEvent(const std::string& type, std::string user) {
+    if (batch_->events.size() >= config_.collect.batch_events_max) {
+      Reject({"too_many_events", "",
+              fmt::format("found more than {0} events in the request, products counted; expected at most {0}",
+                          config_.collect.batch_events_max)});
+      return nullptr;
+    }
+    v1::Event* event = &batch_->events.emplace_back();
+    batch_->event_messages.push_back(index_);
+    event->set_type(type);
+    event->set_user(std::move(user));
+    event->set_client_id(message_id_);
+    if (time_us_) event->set_event_time_us(*time_us_);
+    return event;
+  }
+
+  const std::string& Actor() const { return user_.empty() ? anonymous_ : user_; }
+
+  void Track(const std::string& event_name, std::string_view field) {
+    if (rejected()) return;
+    if (event_name.empty()) {
+      return Reject({"missing_field", std::string(field), "found nothing; expected the name of the event"});
+    }
+    const Name* name = mapping_.Find(event_name);
+    if (name == nullptr || name->type == nullptr) {
+      return Ignore(fmt::format("no event type for the name \"{}\"", event_name.substr(0, 128)));
+    }
+    const Fields properties = Object("properties");
+    if (rejected()) return;
+    const bool takes_item = name->type->item != config::ItemUse::kNone;
+    const auto products = takes_item && ItemOf(properties).empty() ? Get(properties, "products") : std::nullopt;
+    dom::array list;
+    if (!products || products->get(list) != simdjson::SUCCESS || list.size() == 0) {
+      Act(*name, properties, nullptr, 0);
+      return;
+    }
+    uint32_t at = 0;
+    for (const dom::element element : list) {
+      dom::object product;
+      if (element.get(product) != simdjson::SUCCESS) {
+        return Reject(WrongType(fmt::format("properties.products[{}]", at), element, "an object"));
+      }
+      Act(*name, properties, &product, at++);
+      if (rejected()) return;
+    }
+  }
+
+  std::string ItemOf(const Fields& properties) {
+    for (const std::string_view name : kItemNames) {
+      if (std::string id = Text(properties, name, "properties."); !id.empty()) return id;
+    }
+    return {};
+  }
+
+  /// One event, about the message's own item or one of its products, whose fields go before the message's.
+  void Act(const Name& name, const Fields& properties, const dom::object* product, uint32_t at) {
+    const config::EventType& type = *name.type;
+    v1::Event* event = AddEvent(type.name, Actor());
+    if (event == nullptr) return;
+    // Each product's event is told apart, and a retry still counts once.
+    if (at > 0 && !message_id_.empty()) event->set_client_id(fmt::format("{}#{}", message_id_, at));
+    const Fields own = product == nullptr ? properties : Fields(*product);
+    if (type.item != config::ItemUse::kNone) event->set_item(ItemOf(own));
+    event->set_surface(Text(properties, "surface", "properties."));
+    event->set_request_id(Text(properties, "request_id", "properties."));
+    event->set_query(Text(properties, "query", "properties."));
+    event->set_position(Uint32(own, "position"));
+    event->set_dwell_ms(Uint32(own, "dwell_ms"));
+    event->set_collection(Text(properties, "collection", "properties."));
+    if (event->collection().empty() && name.collection == "wishlist") {
+      event->set_collection(Text(properties, "wishlist_name", "properties."));
+    }
+    if (event->collection().empty()) event->set_collection(std::string(name.collection));
+    if (const auto value = ValueOf(own)) event->set_value(*value);
+    for (const config::Attribute& declared : type.attributes) {
+      std::string field = fmt::format("properties.{}", declared.name);
+      auto element = Get(own, declared.name);
+      if (!element) element = Get(properties, declared.name);
+      if (!element && (declared.name == "name" || declared.name == "category")) {
+        // A page or screen call has them beside its properties.
+        element = Get(message_, declared.name);
+        field = declared.name;
+      }
+      if (!element) continue;
+      v1::Value value;
+      if (auto problem = ReadAttribute(*element, declared, field, config_.collect.attribute_bytes_max, &value)) {
+        return Reject(*std::move(problem));
+      }
+      (*event->mutable_attributes())[declared.name] = std::move(value);
+    }
+  }
+
+  std::optional<double> ValueOf(const Fields& properties) {
+    for (const std::string_view name : {"value", "rating"}) {
+      if (const auto value = Number(properties, name)) return value;
+    }
+    if (const auto price = Number(properties, "price")) return *price * Number(properties, "quantity").value_or(1.0);
+    for (const std::string_view name : {"revenue", "total"}) {
+      if (const auto value = Number(properties, name)) return value;
+    }
+    return std::nullopt;
+  }
+
+  void Become(const std::string& user, const std::string& anonymous) {
+    if (v1::Event* event = AddEvent("identify", user)) event->set_anonymous(anonymous);
+  }
+
+  void Identify() {
+    const Fields traits = Object("traits");
+    if (rejected()) return;
+    if (!user_.empty() && !anonymous_.empty() && user_ != anonymous_) Become(user_, anonymous_);
+    v1::User user;
+    for (const config::Attribute& declared : config_.user_attributes) {
+      AddAttribute(traits, declared.name, declared, &user);
+    }
+    AddUser(std::move(user));
+  }
+
+  void Alias() {
+    std::string previous = Text(message_, "previousId");
+    if (previous.empty()) previous = anonymous_;
+    if (rejected()) return;
+    if (previous.empty()) {
+      return Reject({"missing_field", "previousId", "found nothing; expected the id that becomes userId"});
+    }
+    if (user_.empty()) {
+      return Reject({"missing_field", "userId", "found nothing; expected the id that previousId becomes"});
+    }
+    if (previous == user_) return Ignore("previousId and userId are the same");
+    Become(user_, previous);
+  }
+
+  /// The group's id as the attribute `group`, its traits as attributes `group_NAME`.
+  void Group() {
+    const std::string group = Text(message_, "groupId");
+    const Fields traits = Object("traits");
+    if (rejected()) return;
+    if (group.empty()) return Reject({"missing_field", "groupId", "found nothing; expected the group's id"});
+    v1::User user;
+    for (const config::Attribute& declared : config_.user_attributes) {
+      const std::string_view name = declared.name;
+      if (name == "group") {
+        v1::Value& value = (*user.mutable_attributes())[declared.name];
+        if (declared.type == expression::Type::kStrings) {
+          value.mutable_strings()->add_values(group);
+        } else {
+          value.set_string_value(group);
+        }
+        if (auto problem = catalog::CheckValue(value, declared, "groupId", config_.collect.attribute_bytes_max)) {
+          return Reject(*std::move(problem));
+        }
+      } else if (name.starts_with("group_")) {
+        AddAttribute(traits, name.substr(6), declared, &user);
+      }
+    }
+    AddUser(std::move(user));
+  }
+
+  /// Null takes an attribute away.
+  void AddAttribute(const Fields& traits, std::string_view trait, const config::Attribute& declared, v1::User* user) {
+    dom::element element;
+    if (!traits || traits->at_key(trait).get(element) != simdjson::SUCCESS) return;
+    v1::Value value;
+    if (!element.is_null()) {
+      const std::string field = fmt::format("traits.{}", trait);
+      if (auto problem = ReadAttribute(element, declared, field, config_.collect.attribute_bytes_max, &value)) {
+        return Reject(*std::move(problem));
+      }
+    }
+    (*user->mutable_attributes())[declared.name] = std::move(value);
+  }
+
+  void AddUser(v1::User user) {
+    if (rejected() || user.attributes().empty()) return;
+    if (auto problem =
+            catalog::CheckId(Actor(), user_.empty() ? "anonymousId" : "userId", config_.collect.id_bytes_max)) {
+      return Reject(*std::move(problem));
+    }
+    user.set_id(Actor());
+    batch_->users.push_back(std::move(user));
+    batch_->user_messages.push_back(index_);
+  }
+
+  const SegmentMapping& mapping_;
+  const config::Config& config_;
+  const dom::object& message_;
+  SegmentBatch* const batch_;
+  const uint32_t index_;
+  std::string user_, anonymous_, message_id_;
+  std::optional<int64_t> time_us_;
+  SegmentMessage result_;
+};
+
+SegmentMapping::SegmentMapping(std::shared_ptr<const config::Config> config) : config_(std::move(config)) {
+  for (const config::EventType& type : config_->event_types) {
+    if (type.name != "identify") names_[Folded(type.name)] = {&type, {}};
+  }
+  for (const BuiltInName& name : kBuiltInNames) {
+    if (const config::EventType* type = config_->FindEventType(name.type)) {
+      names_[Folded(name.event)] = {type, name.collection};
+    }
+  }
+  for (const config::SegmentName& name : config_->segment) {
+    Name& known = names_[Folded(name.event)];
+    const config::EventType* type = name.type.empty() ? nullptr : config_->FindEventType(name.type);
+    known = {type, known.type == type ? known.collection : std::string_view()};
+  }
+}
+
+const SegmentMapping::Name* SegmentMapping::Find(std::string_view event_name) const {
+  const auto found = names_.find(Folded(event_name));
+  return found == names_.end() ? nullptr : &found->second;
+}
+
+const config::EventType* SegmentMapping::TypeOf(std::string_view event_name) const {
+  const Name* name = Find(event_name);
+  return name == nullptr ? nullptr : name->type;
+}
+
+absl::StatusOr<SegmentBatch> SegmentMapping::Map(std::string_view json_body, SegmentCall call) const {
+  const config::Collect& limits = config_->collect;
+  if (json_body.size() > limits.body_bytes_max) {
+    return catalog::ToStatus(
+        {"body_too_large", "",
+         fmt::format("found a body of {} bytes; expected at most {}", json_body.size(), limits.body_bytes_max)});
+  }
+  dom::parser parser;
+  dom::element document;
+  if (const auto error = parser.parse(json_body.data(), json_body.size()).get(document)) return Malformed(error);
+  dom::object root;
+  if (document.get(root) != simdjson::SUCCESS) return catalog::ToStatus(WrongType("", document, "an object"));
+  SegmentBatch batch;
+  if (call != SegmentCall::kBatch) {
+    batch.messages.push_back(Message(*this, root, &batch).Map(call));
+    return batch;
+  }
+  dom::array messages;
+  const auto list = Get(root, "batch");
+  if (!list) {
+    return catalog::ToStatus({"missing_field", "batch", "found nothing; expected the list of messages"});
+  }
+  if (list->get(messages) != simdjson::SUCCESS) return catalog::ToStatus(WrongType("batch", *list, "a list"));
+  if (messages.size() > limits.batch_events_max) {
+    return catalog::ToStatus(
+        {"too_many_events", "batch",
+         fmt::format("found more than {0} messages; expected at most {0}", limits.batch_events_max)});
+  }
+  for (const dom::element element : messages) {
+    dom::object message;
+    if (element.get(message) == simdjson::SUCCESS) {
+      batch.messages.push_back(Message(*this, message, &batch).Map(call));
+    } else {
+      batch.messages.push_back({SegmentMessage::Outcome::kRejected, WrongType("", element, "an object"), {}});
+    }
+  }
+  return batch;
+}
+
+std::string SegmentWriteKey(std::string_view json_body) {
+  dom::parser parser;
+  dom::object root;
+  std::string_view key;
+  if (parser.parse(json_body.data(), json_body.size()).get(root) != simdjson::SUCCESS) return {};
+  if (root.at_key("writeKey").get(key) != simdjson::SUCCESS) return {};
+  return std::string(key);
+}
+
+}  // namespace bowerbird::collect

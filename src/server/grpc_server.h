@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "config/tls_files.h"
+#include "server/api.h"
+
+namespace bowerbird::server {
+
+/// Events over gRPC: the service bowerbird.v1.Intake, under the keys, limits and metrics of the HTTP API.
+///
+/// Threads  Start, Drain and the destructor from one thread; calls are answered on gRPC's threads and the log's.
+/// Bounds   one message at most `message_bytes_max`; kBatchesMax batches of a stream under way, then the client waits.
+class GrpcServer {
+ public:
+  static constexpr uint32_t kBatchesMax = 16;
+  static constexpr unsigned kTlsAgeS = 10;
+  struct Options {
+    std::string listen = "127.0.0.1";
+    uint16_t port = 0;  ///< 0: any free one, see port()
+    uint64_t message_bytes_max = 8u << 20;
+    config::TlsFiles tls;  ///< full paths; read again within kTlsAgeS of a change. Empty: without TLS
+  };
+  /// `api` outlives it. Unavailable: the address cannot be bound.
+  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Options& options, Api* api);
+  virtual ~GrpcServer() = default;
+  virtual uint16_t port() const = 0;
+  /// Takes no new call, lets those under way end for at most `timeout_us`, then cancels them. Idempotent.
+  virtual void Drain(int64_t timeout_us) = 0;
+};
+
+}  // namespace bowerbird::server
