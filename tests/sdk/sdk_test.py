@@ -92,6 +92,9 @@ class SdkTest(unittest.TestCase):
         server = subprocess.Popen([BOWERBIRD, "serve", "--port", "0", "--dir", folder], stdout=subprocess.PIPE, text=True)
         try:
             host = server.stdout.readline().split()[-1]
+            # A profile names items that the catalog knows.
+            item = urllib.request.Request(f"{host}/v1/items/p1", data=b'{"title":"P"}', method="PUT")
+            urllib.request.urlopen(item).close()
             for who, command in (("node", ["node", str(HERE / "send.mjs")]), ("python", [PYTHON, str(HERE / "send.py")])):
                 sent = subprocess.run([*command, host, key, who], capture_output=True, text=True, timeout=120)
                 assert sent.returncode == 0, f"{who}: {sent.stdout}{sent.stderr}"
@@ -104,6 +107,7 @@ class SdkTest(unittest.TestCase):
         finally:
             server.terminate()
             server.wait(30)
+            server.stdout.close()
         lines = bowerbird("log", "tail", "--topic", "events", "-n", "1000", "--dir", folder).splitlines()
         cls.events = [json.loads(line)["value"] for line in lines]
         lines = bowerbird("log", "tail", "--topic", "users", "-n", "1000", "--dir", folder).splitlines()
