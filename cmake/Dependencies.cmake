@@ -3,6 +3,11 @@ find_package(Threads REQUIRED)
 find_package(absl REQUIRED)
 find_package(Protobuf REQUIRED)
 find_package(gRPC REQUIRED)
+# Debian's re2, by way of gRPC, asks for -pthread at each compilation, which glibc 2.34 and newer have no need of, and
+# which makes precompiled headers be refused.
+if(TARGET re2::re2)
+  set_target_properties(re2::re2 PROPERTIES INTERFACE_COMPILE_OPTIONS "")
+endif()
 find_package(RocksDB REQUIRED)
 find_package(simdjson REQUIRED)
 find_package(fmt REQUIRED)
