@@ -126,7 +126,7 @@ int Number(int argc, char** argv, std::string_view name, int fallback) {
 
 int main(int argc, char** argv) {
   const int seconds = Number(argc, argv, "--seconds", 10);
-  const auto connections = static_cast<uint32_t>(Number(argc, argv, "--connections", 32));
+  const auto connections = static_cast<uint32_t>(Number(argc, argv, "--connections", 64));
   const auto batch = static_cast<uint32_t>(Number(argc, argv, "--batch", 100));
   const double request_rate = Number(argc, argv, "--rate", 0) / static_cast<double>(batch);
   const std::string format(Text(argc, argv, "--format", "json"));

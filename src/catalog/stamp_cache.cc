@@ -13,23 +13,23 @@ constexpr uint32_t kShards = 64;
 
 struct alignas(64) StampCache::Shard {
   struct Entry {
-    ItemKey key;
     Stamp stamp;
-    size_t bytes = 0;
+    std::list<ItemKey>::iterator age;
+    uint32_t bytes = 0;
     bool used = false;  ///< since it came to the front
   };
   mutable std::mutex mutex;
   /// Evicted from the back; one that was used meanwhile goes to the front again (second chance). A hit moves nothing,
-  /// since that would touch the memory of its neighbors too.
-  std::list<Entry> by_age;
-  absl::flat_hash_map<ItemKey, std::list<Entry>::iterator> entries;
+  /// and touches nothing but its entry.
+  std::list<ItemKey> by_age;
+  absl::flat_hash_map<ItemKey, Entry> entries;
   uint64_t bytes = 0;
   uint64_t invalidations = 0;
 
-  void Erase(std::list<Entry>::iterator entry) {
-    bytes -= entry->bytes;
-    entries.erase(entry->key);
-    by_age.erase(entry);
+  void Erase(absl::flat_hash_map<ItemKey, Entry>::iterator entry) {
+    bytes -= entry->second.bytes;
+    by_age.erase(entry->second.age);
+    entries.erase(entry);
   }
 };
 
@@ -46,8 +46,8 @@ StampCache::Stamp StampCache::Get(ItemKey key) {
   {
     const std::lock_guard lock(shard.mutex);
     if (const auto it = shard.entries.find(key); it != shard.entries.end()) {
-      it->second->used = true;
-      return it->second->stamp;
+      it->second.used = true;
+      return it->second.stamp;
     }
     invalidations = shard.invalidations;
   }
@@ -59,14 +59,14 @@ StampCache::Stamp StampCache::Get(ItemKey key) {
   // The item may have changed after it was read.
   if (shard.invalidations != invalidations || bytes > shard_bytes_max_) return *loaded;
   if (shard.entries.contains(key)) return *loaded;
-  shard.by_age.push_front({key, *loaded, bytes});
-  shard.entries[key] = shard.by_age.begin();
+  shard.by_age.push_front(key);
+  shard.entries[key] = {*loaded, shard.by_age.begin(), static_cast<uint32_t>(bytes)};
   shard.bytes += bytes;
   while (shard.bytes > shard_bytes_max_) {
-    const auto oldest = std::prev(shard.by_age.end());
-    if (oldest->used) {
-      oldest->used = false;
-      shard.by_age.splice(shard.by_age.begin(), shard.by_age, oldest);
+    const auto oldest = shard.entries.find(shard.by_age.back());
+    if (oldest->second.used) {
+      oldest->second.used = false;
+      shard.by_age.splice(shard.by_age.begin(), shard.by_age, oldest->second.age);
     } else {
       shard.Erase(oldest);
     }
@@ -78,7 +78,7 @@ void StampCache::Invalidate(ItemKey key) {
   Shard& shard = ShardOf(key);
   const std::lock_guard lock(shard.mutex);
   ++shard.invalidations;
-  if (const auto it = shard.entries.find(key); it != shard.entries.end()) shard.Erase(it->second);
+  if (const auto it = shard.entries.find(key); it != shard.entries.end()) shard.Erase(it);
 }
 
 uint64_t StampCache::bytes() const {

@@ -43,17 +43,17 @@ class EventParser {
   }
 
  private:
-  bool Expect(const WireReader& in, Type type, std::string_view field) {
+  bool Expect(const WireReader& in, Type type) {
     if (in.type() == type) return true;
-    problem_ = Problem{"wrong_type", std::string(field), "found another wire type than the field's"};
+    problem_ = Problem{"wrong_type", std::string(NameOf(in.field())), "found another wire type than the field's"};
     return false;
   }
   void Text(const WireReader& in, std::string* out) {
-    if (Expect(in, Type::kBytes, NameOf(in.field()))) out->assign(in.bytes());
+    if (Expect(in, Type::kBytes)) out->assign(in.bytes());
   }
   /// Zero where it does not fit, with a problem.
   uint32_t Uint32(const WireReader& in) {
-    if (!Expect(in, Type::kVarint, NameOf(in.field()))) return 0;
+    if (!Expect(in, Type::kVarint)) return 0;
     constexpr uint64_t kMax = std::numeric_limits<uint32_t>::max();
     if (in.number() <= kMax) return static_cast<uint32_t>(in.number());
     problem_ = Problem{"out_of_range", std::string(NameOf(in.field())),
@@ -82,17 +82,17 @@ class EventParser {
       case Event::kQueryFieldNumber:
         return Text(in, event_->mutable_query());
       case Event::kEventTimeUsFieldNumber:
-        if (Expect(in, Type::kVarint, "event_time_us")) event_->set_event_time_us(static_cast<int64_t>(in.number()));
+        if (Expect(in, Type::kVarint)) event_->set_event_time_us(static_cast<int64_t>(in.number()));
         return;
       case Event::kPositionFieldNumber:
         return event_->set_position(Uint32(in));
       case Event::kDwellMsFieldNumber:
         return event_->set_dwell_ms(Uint32(in));
       case Event::kValueFieldNumber:
-        if (Expect(in, Type::kFixed64, "value")) event_->set_value(in.real());
+        if (Expect(in, Type::kFixed64)) event_->set_value(in.real());
         return;
       case Event::kAttributesFieldNumber:
-        if (Expect(in, Type::kBytes, "attributes")) ReadAttribute(in.bytes());
+        if (Expect(in, Type::kBytes)) ReadAttribute(in.bytes());
         return;
       default:
         RejectUnknown(in.field());

@@ -1,5 +1,6 @@
 #include "state/user_cache.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace bowerbird::state {
@@ -70,6 +71,12 @@ std::vector<CachedUser*> UserCache::TakeDirty() {
     user->listed_dirty = false;
     user->being_written = true;
   }
+  // Compared by keys that lie together.
+  std::vector<std::pair<catalog::UserKey, CachedUser*>> by_key;
+  by_key.reserve(dirty_.size());
+  for (CachedUser* user : dirty_) by_key.emplace_back(user->key, user);
+  std::ranges::sort(by_key);
+  std::ranges::transform(by_key, dirty_.begin(), [](const auto& entry) { return entry.second; });
   return std::exchange(dirty_, {});
 }
 
