@@ -38,7 +38,7 @@ struct Setting {
   uint32_t epochs;
 };
 constexpr uint32_t kPeerEpochsMax = 12;
-constexpr Setting kSettings[] = {{64, {0.01f, 0.00461f}, 4}, {128, {0.03f, 0.0016f}, 6}};
+constexpr Setting kSettings[] = {{64, {0.01f, 0.00461f}, 3}, {128, {0.01f, 0.00461f}, 3}};
 
 // Activity and popularity fall off as powers of the rank, as in the real data.
 std::vector<Interaction> Synthetic() {

@@ -77,16 +77,19 @@ void RotateRows(std::vector<float>& factors, const std::vector<float>& axes, siz
 // One side's rows to solve.
 struct SideRows {
   const SparseRows& sparse;
-  std::vector<uint32_t> order;  // most interactions first, so that threads end at about the same time
-  std::vector<float> ridges;    // of each row
+  std::vector<uint32_t> order;       // most interactions first, so that threads end at about the same time
+  std::vector<float> ridges;         // of each row
+  std::vector<float> inverse_roots;  // 1 / the square root of a row's summed weight; 0 for an empty row
 
   SideRows(const SparseRows& rows, uint64_t other_count, const model::IalsObjective& objective)
-      : sparse(rows), order(rows.row_count()), ridges(rows.row_count()) {
+      : sparse(rows), order(rows.row_count()), ridges(rows.row_count()), inverse_roots(rows.row_count()) {
     std::iota(order.begin(), order.end(), 0u);
     std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return rows.size(a) > rows.size(b); });
     for (uint32_t r = 0; r < rows.row_count(); ++r) {
       const std::span<const float> weights = rows.weights_of(r);
-      ridges[r] = objective.RowRegularization(std::accumulate(weights.begin(), weights.end(), 0.0), other_count);
+      const double weight = std::accumulate(weights.begin(), weights.end(), 0.0);
+      ridges[r] = objective.RowRegularization(weight, other_count);
+      if (weight > 0) inverse_roots[r] = static_cast<float>(1.0 / std::sqrt(weight));
     }
   }
 };
@@ -109,6 +112,11 @@ class Trainer {
         model_.users[u * dim_ + c] = static_cast<float>(rng.Normal() / std::sqrt(static_cast<double>(dim_)));
       }
     }
+    for (uint32_t pass = 0; pass < kStartPasses; ++pass) {
+      MultiplySide(item_rows_, user_rows_, model_.users, model_.items);
+      MultiplySide(user_rows_, item_rows_, model_.items, model_.users);
+    }
+    RestoreLength(interactions.by_user);
   }
 
   void RunEpoch() {
@@ -121,6 +129,46 @@ class Trainer {
   IalsModel& model() { return model_; }
 
  private:
+  // Passes of subspace iteration over the matrix with each weight divided by the square roots of its row's and column's
+  // sums (Halko, Martinsson and Tropp 2011): they turn the random start towards the leading singular vectors, each at
+  // the cost of two sparse products, a small part of an epoch, and save about two epochs. More than two drown the
+  // small axes.
+  static constexpr uint32_t kStartPasses = 2;
+
+  // The product of `rows`, scaled so, with the other side's factors, into `to`.
+  void MultiplySide(const SideRows& rows, const SideRows& other, const std::vector<float>& from,
+                    std::vector<float>& to) const {
+    constexpr size_t kRows = 32;
+    base::ParallelFor(options_.threads, (rows.order.size() + kRows - 1) / kRows, [&](size_t task, uint32_t) {
+      std::vector<const float*> factors;
+      std::vector<float> scale;
+      const size_t end = std::min(rows.order.size(), (task + 1) * kRows);
+      for (size_t at = task * kRows; at < end; ++at) {
+        const uint32_t r = rows.order[at];
+        const std::span<const uint32_t> columns = rows.sparse.columns_of(r);
+        const std::span<const float> weights = rows.sparse.weights_of(r);
+        factors.resize(columns.size());
+        scale.resize(columns.size());
+        for (size_t k = 0; k < columns.size(); ++k) {
+          factors[k] = from.data() + size_t{columns[k]} * dim_;
+          scale[k] = weights[k] * rows.inverse_roots[r] * other.inverse_roots[columns[k]];
+        }
+        model::WeightedSum(factors.data(), scale.data(), columns.size(), dim_, to.data() + r * dim_);
+      }
+    });
+  }
+
+  // The users as long again, on average, as they were drawn.
+  void RestoreLength(const SparseRows& by_user) {
+    double squares = 0;
+    for (const float x : model_.users) squares += double{x} * x;
+    if (squares == 0) return;
+    uint32_t drawn = 0;
+    for (uint32_t u = 0; u < by_user.row_count(); ++u) drawn += by_user.size(u) > 0 ? 1 : 0;
+    const auto factor = static_cast<float>(std::sqrt(drawn / squares));
+    for (float& x : model_.users) x *= factor;
+  }
+
   // Solves `rows` (into `moving`) against the factors of the other side, after turning both into the other side's
   // principal axes.
   void SolveSide(const SideRows& rows, std::vector<float>& fixed, std::vector<float>& moving,
@@ -184,11 +232,13 @@ class Trainer {
 
 absl::StatusOr<IalsModel> TrainIals(const Interactions& interactions, const IalsOptions& options) {
   RETURN_IF_ERROR(Validate(options));
+  using Clock = std::chrono::steady_clock;
+  auto start = Clock::now();
   Trainer trainer(interactions, options);
   for (uint32_t epoch = 1; epoch <= options.epochs; ++epoch) {
-    const auto start = std::chrono::steady_clock::now();
+    if (epoch > 1) start = Clock::now();
     trainer.RunEpoch();
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    const std::chrono::duration<double> seconds = Clock::now() - start;
     if (options.progress && !options.progress({epoch, seconds.count(), trainer.model()})) break;
   }
   // The users that are handed out are exact whatever the solver, so that they agree with the fold-in.

@@ -20,7 +20,7 @@ struct IalsModel {
 
 struct IalsEpoch {
   uint32_t epoch;  // from 1
-  double seconds;  // of this epoch, without the callback's own time
+  double seconds;  // of this epoch, the first with the start, without the callback's own time
   const IalsModel& model;
 };
 

@@ -1,6 +1,7 @@
 #include "learn/cf/ials.h"
 
 #include <cmath>
+#include <numeric>
 #include <string>
 
 #include "base/rng.h"
@@ -64,6 +65,25 @@ std::vector<double> SolveDense(const SparseRows& rows, const std::vector<double>
   return result;
 }
 
+// rows x from, with weights over the square roots of both sides' sums.
+std::vector<double> MultiplyScaled(const SparseRows& rows, const SparseRows& other, const std::vector<double>& from,
+                                   size_t dim) {
+  const auto weight_of = [](const SparseRows& side, uint32_t r) {
+    double sum = 0;
+    for (const float w : side.weights_of(r)) sum += w;
+    return sum;
+  };
+  std::vector<double> to(rows.row_count() * dim);
+  for (uint32_t r = 0; r < rows.row_count(); ++r) {
+    for (size_t k = 0; k < rows.size(r); ++k) {
+      const uint32_t c = rows.columns_of(r)[k];
+      const double scale = rows.weights_of(r)[k] / std::sqrt(weight_of(rows, r) * weight_of(other, c));
+      for (size_t i = 0; i < dim; ++i) to[r * dim + i] += scale * from[c * dim + i];
+    }
+  }
+  return to;
+}
+
 IalsOptions Options(uint32_t factors, uint32_t epochs) {
   IalsOptions options;
   options.factors = factors;
@@ -87,6 +107,14 @@ TEST(IalsTest, EqualsADenseDoublePrecisionReference) {
         users[u * factors + c] = static_cast<float>(rng.Normal() / std::sqrt(static_cast<double>(factors)));
       }
     }
+    for (int pass = 0; pass < 2; ++pass) {
+      items = MultiplyScaled(data.by_item, data.by_user, users, factors);
+      users = MultiplyScaled(data.by_user, data.by_item, items, factors);
+    }
+    const double squares = std::inner_product(users.begin(), users.end(), users.begin(), 0.0);
+    double drawn = 0;
+    for (uint32_t u = 0; u < 60; ++u) drawn += data.by_user.size(u) > 0 ? 1 : 0;
+    for (double& x : users) x *= std::sqrt(drawn / squares);
     for (int epoch = 0; epoch < 3; ++epoch) {
       items = SolveDense(data.by_item, users, factors, options.objective);
       users = SolveDense(data.by_user, items, factors, options.objective);
