@@ -128,6 +128,7 @@ int main(int argc, char** argv) {
   const int seconds = Number(argc, argv, "--seconds", 10);
   const auto connections = static_cast<uint32_t>(Number(argc, argv, "--connections", 64));
   const auto batch = static_cast<uint32_t>(Number(argc, argv, "--batch", 100));
+  const auto cache_mb = static_cast<uint32_t>(Number(argc, argv, "--cache-mb", 2048));
   const double request_rate = Number(argc, argv, "--rate", 0) / static_cast<double>(batch);
   const std::string format(Text(argc, argv, "--format", "json"));
   if (format != "json" && format != "protobuf") {
@@ -144,7 +145,9 @@ int main(int argc, char** argv) {
   options.config.log_level = "error";
   std::string body;
   {
-    if (const auto made = app::App::InitFolder(dir, "default", config::StarterText()); !made.ok()) return 1;
+    // The users that act are held in memory, as one would have it at such a rate.
+    const std::string config = fmt::format("[state]\ncache_bytes = {}\n", int64_t{cache_mb} << 20);
+    if (const auto made = app::App::InitFolder(dir, "default", config); !made.ok()) return 1;
     auto started = server::Server::Start(options);
     if (!started.ok()) {
       std::fprintf(stderr, "%s\n", std::string(started.status().message()).c_str());

@@ -54,7 +54,7 @@ std::vector<Interaction> Synthetic() {
 /// What a peer came to with so many factors.
 struct Peer {
   uint32_t factors = 0;
-  double recall = 0, seconds = 0;
+  double recall = 0, hit_rate = 0, seconds = 0;
 };
 
 std::vector<Peer> ReadPeers(const std::string& path) {
@@ -72,13 +72,14 @@ std::vector<Peer> ReadPeers(const std::string& path) {
       continue;
     }
     peer.factors = static_cast<uint32_t>(factors);
+    if (line["hit_rate@10"].get(peer.hit_rate) != simdjson::SUCCESS) continue;
     peers.push_back(peer);
   }
   return peers;
 }
 
 struct Run {
-  double epoch_s = 0, train_s = 0, recall = 0, ndcg = 0;
+  double epoch_s = 0, train_s = 0, recall = 0, ndcg = 0, hit_rate = 0;
 };
 
 Run TrainAndRank(const Setting& setting, const TrainingData& train, const Wanted* wanted, uint32_t threads) {
@@ -104,6 +105,8 @@ Run TrainAndRank(const Setting& setting, const TrainingData& train, const Wanted
       const auto quality = bowerbird::evaluate::MeasureList(lists.of(l), wanted->items[l], 20);
       run.recall += quality.recall / static_cast<double>(wanted->users.size());
       run.ndcg += quality.ndcg / static_cast<double>(wanted->users.size());
+      const bool hit = bowerbird::evaluate::MeasureList(lists.of(l), wanted->items[l], 10).hit;
+      run.hit_rate += (hit ? 1.0 : 0.0) / static_cast<double>(wanted->users.size());
     }
   }
   return run;
@@ -176,6 +179,8 @@ int main(int argc, char** argv) {
     real ? json.Double(run.recall) : json.Null();
     json.Key("ndcg@20");
     real ? json.Double(run.ndcg) : json.Null();
+    json.Key("hit_rate@10");
+    real ? json.Double(run.hit_rate) : json.Null();
     for (const Peer& peer : peers) {
       if (peer.factors != setting.factors || !real) continue;
       // The same seed each time: the first epochs of a longer training are those of a shorter one.
@@ -185,7 +190,8 @@ int main(int argc, char** argv) {
         const Run tried = TrainAndRank(longer, *train, &*wanted, threads);
         if (tried.recall >= peer.recall) seconds = tried.train_s;
       }
-      json.Key("peer_recall@20").Double(peer.recall).Key("peer_seconds").Double(peer.seconds);
+      json.Key("peer_recall@20").Double(peer.recall).Key("peer_hit_rate@10").Double(peer.hit_rate);
+      json.Key("peer_seconds").Double(peer.seconds);
       json.Key("seconds_to_peer_recall");
       seconds ? json.Double(*seconds) : json.Null();
       json.Key("times_faster");

@@ -4,9 +4,13 @@
 // [--json]
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -26,6 +30,7 @@ namespace fs = std::filesystem;
 
 constexpr uint32_t kEventsABatch = 1000;
 constexpr uint32_t kCategories = 50;
+constexpr double kHitUsers = 5000;
 
 std::string Text(int argc, char** argv, std::string_view name, std::string fallback) {
   for (int i = 1; i + 1 < argc; ++i) {
@@ -105,13 +110,37 @@ absl::Status Fill(app::App& app, const Data& data) {
   return app.state().Flush();
 }
 
+/// The share of `kHitUsers` users, drawn from those with anything in gowalla's test part, whose first ten of home hold
+/// some of it: HR@10. Null: no test part.
+absl::StatusOr<std::optional<double>> HitRate(app::App& app, const std::string& folder) {
+  const auto read = evaluate::ReadLightGcn(folder + "/test.txt.zst");
+  if (!read.ok()) return std::nullopt;
+  std::map<uint32_t, std::set<std::string>> wanted;
+  for (const evaluate::Interaction& pair : *read) wanted[pair.user].insert(fmt::format("item-{}", pair.item));
+  base::Rng rng(1);
+  uint32_t asked = 0, hits = 0;
+  for (const auto& [user, items] : wanted) {
+    if (!rng.Bernoulli(kHitUsers / static_cast<double>(wanted.size()))) continue;
+    v1::RecommendRequest request;
+    request.set_surface("home");
+    request.set_user(fmt::format("user-{}", user));
+    request.set_n(10);
+    ASSIGN_OR_RETURN(const serve::Answer answer, app.engine().Recommend(request));
+    ++asked;
+    hits += std::ranges::any_of(answer.items,
+                                [&, &items = items](const serve::AnswerItem& item) { return items.contains(item.id); });
+  }
+  return static_cast<double>(hits) / asked;
+}
+
 absl::Status Run(int argc, char** argv, const std::string& dir, std::string* out) {
   const double seconds = std::atof(Text(argc, argv, "--seconds", "10").c_str());
   const auto connections = static_cast<uint32_t>(std::atoi(Text(argc, argv, "--connections", "32").c_str()));
   app::TrainOptions train;
   train.factors = static_cast<uint32_t>(std::atoi(Text(argc, argv, "--factors", "64").c_str()));
   bool synthetic = false;
-  const Data data = ReadOrMake(Text(argc, argv, "--data", BOWERBIRD_SOURCE_DIR "/../shared/data/gowalla"), &synthetic);
+  const std::string folder = Text(argc, argv, "--data", BOWERBIRD_SOURCE_DIR "/../shared/data/gowalla");
+  const Data data = ReadOrMake(folder, &synthetic);
   if (synthetic) std::fprintf(stderr, "gowalla is absent: a synthetic power-law matrix of its size stands in\n");
 
   RETURN_IF_ERROR(app::App::InitFolder(dir, "default", config::StarterText()).status());
@@ -123,6 +152,8 @@ absl::Status Run(int argc, char** argv, const std::string& dir, std::string* out
   RETURN_IF_ERROR(Fill(server->app(), data));
   ASSIGN_OR_RETURN(const app::JobResult trained, server->app().TrainCf(train));
   ASSIGN_OR_RETURN(const app::JobResult built, server->app().BuildIndex());
+
+  ASSIGN_OR_RETURN(const std::optional<double> hit_rate, HitRate(server->app(), folder));
 
   const auto body_of = [&](uint32_t connection, uint64_t i) {
     const uint64_t user = base::CombineHash(connection + 1, i) % data.users;
@@ -198,6 +229,12 @@ absl::Status Run(int argc, char** argv, const std::string& dir, std::string* out
       .Uint(data.pairs.size())
       .Key("factors")
       .Uint(train.factors);
+  json.Key("hit_rate@10");
+  if (hit_rate.has_value()) {
+    json.Double(*hit_rate);
+  } else {
+    json.Null();
+  }
   json.Key("synthetic")
       .Bool(synthetic)
       .Key("train_s")

@@ -29,8 +29,9 @@ def read(path):
     return np.array(users), np.array(items)
 
 
-def recall_at_20(user_factors, item_factors, train, wanted):
-    total = 0.0
+def rank(user_factors, item_factors, train, wanted):
+    """recall@20, and the share of users with a hit among ten (HR@10)."""
+    total, hits = 0.0, 0
     users = sorted(wanted)
     for begin in range(0, len(users), 512):
         block = users[begin:begin + 512]
@@ -40,7 +41,9 @@ def recall_at_20(user_factors, item_factors, train, wanted):
         top = np.argpartition(-scores, 20, axis=1)[:, :20]
         for row, user in enumerate(block):
             total += len(wanted[user].intersection(top[row].tolist())) / len(wanted[user])
-    return total / len(users)
+            ten = sorted(top[row].tolist(), key=lambda item: -scores[row, item])[:10]
+            hits += not wanted[user].isdisjoint(ten)
+    return total / len(users), hits / len(users)
 
 
 def main():
@@ -55,24 +58,24 @@ def main():
     for user, item in zip(test_users.tolist(), test_items.tolist()):
         wanted.setdefault(user, set()).add(item)
     for factors, settings in SETTINGS.items():
-        best, best_s, spent, seconds = 0.0, 0.0, 0.0, []
+        best, best_s, hit_rate, spent, seconds = 0.0, 0.0, 0.0, 0.0, []
         model = AlternatingLeastSquares(factors=factors, iterations=EPOCHS, num_threads=2, random_state=0, use_gpu=False, **settings)
         started = time.perf_counter()
 
         def after_epoch(*_):
-            nonlocal best, best_s, spent, started
+            nonlocal best, best_s, hit_rate, spent, started
             seconds.append(time.perf_counter() - started)
             spent += seconds[-1]
             if len(seconds) % 3 != 0:
                 started = time.perf_counter()
                 return
-            recall = recall_at_20(model.user_factors, model.item_factors, train, wanted)
+            recall, hits = rank(model.user_factors, model.item_factors, train, wanted)
             if recall > best:
-                best, best_s = recall, spent
+                best, best_s, hit_rate = recall, spent, hits
             started = time.perf_counter()
 
         model.fit(train, show_progress=False, callback=after_epoch)
-        print(json.dumps({"peer": "implicit", "factors": factors, "recall@20": best, "seconds": best_s,
+        print(json.dumps({"peer": "implicit", "factors": factors, "recall@20": best, "hit_rate@10": hit_rate, "seconds": best_s,
                           "epoch_s": float(np.median(seconds)), **settings}), flush=True)
 
 

@@ -20,6 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr uint64_t kBecomingsMax = 1u << 16;  // users that an id has become lately
 constexpr size_t kLogCacheBytes = 32u << 20;
 constexpr size_t kLogBufferBytes = 256u << 20;
 constexpr size_t kReadRecords = 1000;
@@ -88,10 +89,12 @@ absl::Status App::Init() {
   RETURN_IF_ERROR(LoadSnapshot());
   hide_overlay_ = std::make_unique<collect::HideOverlay>();
   last_acknowledged_ = std::make_unique<collect::LastAcknowledged>();
+  becomings_ = std::make_unique<collect::LastAcknowledged>(kBecomingsMax);
   RETURN_IF_ERROR(CatchUpCatalog());
   MakeCollector();
   state::State::Options state_options;
   state_options.publish = options_.consume;
+  state_options.threads = std::max(1u, std::thread::hardware_concurrency());
   state_options.handed_over = [this](catalog::UserKey user, uint32_t partition, log::Offset offset) {
     last_acknowledged_->Set(user, {partition, offset});
   };
@@ -141,7 +144,7 @@ absl::Status App::CloseState() {
 void App::MakeCollector() {
   collectors_.push_back(std::make_unique<collect::Collector>(
       config(), hasher_, log_.get(), catalog_.get(), options_.clock,
-      collect::Collector::Overlays{last_acknowledged_.get(), hide_overlay_.get()}));
+      collect::Collector::Overlays{last_acknowledged_.get(), hide_overlay_.get(), becomings_.get()}));
   segments_.push_back(std::make_unique<collect::SegmentMapping>(config()));
   collector_ = collectors_.back().get();
   segment_ = segments_.back().get();
@@ -264,21 +267,32 @@ std::optional<collect::LastAcknowledged::Position> App::UnfoldedOfAnswering(std:
 }
 
 bool App::UserCurrent(std::string_view user) const {
-  const auto position = last_acknowledged_->Get(hasher_.User(user));
-  if (position.has_value() && state_->FoldedOffset(position->partition) <= position->offset) return false;
+  const catalog::UserKey key = hasher_.User(user);
+  for (const collect::LastAcknowledged* table : {becomings_.get(), last_acknowledged_.get()}) {
+    const auto position = table->Get(key);
+    if (position.has_value() && state_->FoldedOffset(position->partition) <= position->offset) return false;
+  }
   return user.empty() || !UnfoldedOfAnswering(user).has_value();
 }
 
 void App::WhenUserCurrent(std::string_view user, std::function<void()> done) {
   const int64_t patience_us = config()->state.read_your_writes_us;
-  const auto wait_for_answering = [this, id = std::string(user), patience_us, done = std::move(done)](bool) {
+  // Who an id has become waits for what the id hands over, which has its place in the log once the id's record is
+  // folded.
+  const catalog::UserKey key = hasher_.User(user);
+  auto wait_for_answering = [this, id = std::string(user), patience_us, done = std::move(done)](bool) {
     const auto position = UnfoldedOfAnswering(id);
     if (!position.has_value()) return done();
     state_->WhenFolded(position->partition, position->offset, patience_us, [done](bool) { done(); });
   };
-  const auto position = last_acknowledged_->Get(hasher_.User(user));
-  if (!position.has_value()) return wait_for_answering(true);
-  state_->WhenFolded(position->partition, position->offset, patience_us, wait_for_answering);
+  auto wait_for_own = [this, key, patience_us, next = std::move(wait_for_answering)](bool) {
+    const auto position = last_acknowledged_->Get(key);
+    if (!position.has_value()) return next(true);
+    state_->WhenFolded(position->partition, position->offset, patience_us, next);
+  };
+  const auto becoming = becomings_->Get(key);
+  if (!becoming.has_value()) return wait_for_own(true);
+  state_->WhenFolded(becoming->partition, becoming->offset, patience_us, std::move(wait_for_own));
 }
 
 void App::StartPipeline() {

@@ -172,6 +172,7 @@ class App {
   std::unique_ptr<state::State> state_;
   std::unique_ptr<collect::HideOverlay> hide_overlay_;
   std::unique_ptr<collect::LastAcknowledged> last_acknowledged_;
+  std::unique_ptr<collect::LastAcknowledged> becomings_;
   /// One a config that was in force: a former one may still be collecting. The last one takes what comes now.
   std::vector<std::unique_ptr<collect::Collector>> collectors_;
   std::atomic<collect::Collector*> collector_ = nullptr;

@@ -76,11 +76,14 @@ absl::StatusOr<ActionHistory> ReadActions(const log::EventLog& log, const config
     PartitionActions& out = partitions[partition];
     events += batch.records().size();
     for (const replay::EventRecord& record : batch.records()) {
-      if (record.event != nullptr && record.event->becomes_key() != 0) {
-        out.becomes[record.event->user_key()] = record.event->becomes_key();
-      }
-      if (record.event == nullptr || record.event->item().empty()) continue;
+      if (record.event == nullptr) continue;
       const v1::Event& event = *record.event;
+      if (event.becomes_key() != 0) {
+        // One that is sent again must not undo a later one.
+        if (event.dedupe_print() != 0 && !out.prints.insert(event.dedupe_print()).second) continue;
+        out.becomes[event.user_key()] = event.becomes_key();
+      }
+      if (event.item().empty()) continue;
       const auto type = types.find(event.type());
       if (type == types.end()) continue;
       if (event.dedupe_print() != 0 && !out.prints.insert(event.dedupe_print()).second) continue;

@@ -389,6 +389,24 @@ absl::StatusOr<v1::User> CatalogIntake::PutUser(v1::User user) {
   return user;
 }
 
+namespace {
+
+/// Takes away what a former config declared, or declared otherwise. Whether there was any.
+bool DropUndeclared(const config::Config& config, google::protobuf::Map<std::string, v1::Value>* attributes) {
+  std::vector<std::string> dropped;
+  for (const auto& [name, value] : *attributes) {
+    const auto declared = std::ranges::find(config.user_attributes, name, &config::Attribute::name);
+    if (declared == config.user_attributes.end() ||
+        catalog::CheckValue(value, *declared, name, config.collect.attribute_bytes_max)) {
+      dropped.push_back(name);
+    }
+  }
+  for (const std::string& name : dropped) attributes->erase(name);
+  return !dropped.empty();
+}
+
+}  // namespace
+
 absl::StatusOr<std::vector<absl::Status>> CatalogIntake::PatchUsers(std::span<const v1::User> patches) {
   const std::lock_guard lock(mutex_);
   if (behind_) RETURN_IF_ERROR(CatchUpLocked());
@@ -406,7 +424,7 @@ absl::StatusOr<std::vector<absl::Status>> CatalogIntake::PatchUsers(std::span<co
       continue;
     }
     user.set_id(patch.id());
-    bool changes = false;
+    bool changes = DropUndeclared(*config_.Get(), user.mutable_attributes());
     for (const auto& [name, value] : patch.attributes()) {
       auto& attributes = *user.mutable_attributes();
       const auto old = attributes.find(name);

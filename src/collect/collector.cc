@@ -121,6 +121,7 @@ struct Collector::Batch {
   /// Of identify events, the records of the anonymous ids, appended with the others; where they lie.
   std::vector<log::AppendRecord> becomings;
   std::vector<Accepted> becoming_positions;
+  std::vector<catalog::UserKey> becoming_users;  ///< whom each becomes
 
   /// Verdicts are kept from the first one on that a client needs to see.
   void Judge(Verdict verdict) {
@@ -257,6 +258,7 @@ struct Collector::Impl {
     batch->becomings.push_back(
         {log::Topic::kEvents, partition, identify.anonymous(), event.SerializeAsString() + batch->common_fields});
     batch->becoming_positions.push_back({anonymous, partition, 0});
+    batch->becoming_users.push_back(user);
     batch->bytes += batch->becomings.back().value.size() + batch->becomings.back().key.size();
   }
 
@@ -284,7 +286,10 @@ struct Collector::Impl {
     std::vector<Accepted>& positions = batch->result.positions;
     for (size_t i = 0; i < positions.size(); ++i) positions[i].offset = offsets[i];
     for (size_t i = 0; i < batch->becoming_positions.size(); ++i) {
-      batch->becoming_positions[i].offset = offsets[positions.size() + i];
+      Accepted& position = batch->becoming_positions[i];
+      position.offset = offsets[positions.size() + i];
+      if (overlays.becomings != nullptr)
+        overlays.becomings->Set(batch->becoming_users[i], {position.partition, position.offset});
     }
     if (overlays.hides != nullptr) {
       for (const Batch::Hide& hide : batch->hides) {

@@ -61,11 +61,13 @@ class Collector {
   /// written, else on the log's, and must not block.
   using Done = std::function<void(absl::StatusOr<CollectResult>)>;
 
-  /// Both tables may be null. They, the log, the catalog and the clock must outlive the collector and every pending
-  /// Done.
+  /// Any of the tables may be null. They, the log, the catalog and the clock must outlive the collector and every
+  /// pending Done.
   struct Overlays {
     LastAcknowledged* last_acknowledged = nullptr;
     HideOverlay* hides = nullptr;
+    /// For a user that an id has become: where the id's own record of it lies.
+    LastAcknowledged* becomings = nullptr;
   };
   /// Who says it. History was true when it happened: old events are not late. Public: under a key that anybody may read
   /// out of a web page, which must not say who is who: identify events are rejected.

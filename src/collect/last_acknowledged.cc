@@ -54,7 +54,8 @@ void LastAcknowledged::Set(catalog::UserKey user, Position position) {
   Slot* victim = bucket;
   for (Slot* slot = bucket; slot < bucket + kWays; ++slot) {
     if (slot->age != 0 && slot->user == user.value) {
-      slot->offset = std::max(slot->offset, position.offset);
+      slot->offset = slot->partition == position.partition ? std::max(slot->offset, position.offset) : position.offset;
+      slot->partition = position.partition;
       slot->age = shard.tick;
       return;
     }

@@ -27,7 +27,7 @@ class LastAcknowledged {
   explicit LastAcknowledged(uint64_t users = 1u << 20);
   ~LastAcknowledged();
 
-  /// An offset below the one known is ignored: acknowledgements may arrive out of order.
+  /// An offset below the one known of the same partition is ignored: acknowledgements may arrive out of order.
   void Set(catalog::UserKey user, Position position);
   std::optional<Position> Get(catalog::UserKey user) const;
   uint64_t capacity() const;

@@ -188,7 +188,13 @@ class SegmentMapping::Message {
     const auto element = Get(object, name);
     if (!element) return {};
     std::string_view text;
-    if (element->get(text) == simdjson::SUCCESS) return std::string(text);
+    if (element->get(text) == simdjson::SUCCESS) {
+      // A message's texts are copied into each of its products' events.
+      if (text.size() <= config_.collect.attribute_bytes_max) return std::string(text);
+      Reject({"too_long", fmt::format("{}{}", prefix, name),
+              fmt::format("found {} bytes; expected at most {}", text.size(), config_.collect.attribute_bytes_max)});
+      return {};
+    }
     int64_t number = 0;
     if (element->get(number) == simdjson::SUCCESS) return fmt::format("{}", number);
     Reject(WrongType(fmt::format("{}{}", prefix, name), *element, "a string"));
@@ -283,10 +289,9 @@ class SegmentMapping::Message {
   }
 
   v1::Event* AddEvent(const std::string& type, std::string user) {
-    if (batch_->events.size() >= config_.collect.batch_events_max) {
+    if (++events_ > config_.collect.batch_events_max) {
       Reject({"too_many_events", "",
-              fmt::format("found more than {0} events in the request, products counted; expected at most {0}",
-                          config_.collect.batch_events_max)});
+              fmt::format("found more than {0} products; expected at most {0}", config_.collect.batch_events_max)});
       return nullptr;
     }
     v1::Event* event = &batch_->events.emplace_back();
@@ -310,12 +315,13 @@ class SegmentMapping::Message {
       return Ignore(fmt::format("no event type for the name \"{}\"", event_name.substr(0, 128)));
     }
     const Fields properties = Object("properties");
+    const Shared shared = ReadShared(*name, properties);
     if (rejected()) return;
     const bool takes_item = name->type->item != config::ItemUse::kNone;
     const auto products = takes_item && ItemOf(properties).empty() ? Get(properties, "products") : std::nullopt;
     dom::array list;
     if (!products || products->get(list) != simdjson::SUCCESS || list.size() == 0) {
-      Act(*name, properties, nullptr, 0);
+      Act(shared, properties, 0);
       return;
     }
     uint32_t at = 0;
@@ -324,8 +330,8 @@ class SegmentMapping::Message {
       if (element.get(product) != simdjson::SUCCESS) {
         return Reject(WrongType(fmt::format("properties.products[{}]", at), element, "an object"));
       }
-      Act(*name, properties, &product, at++);
-      if (rejected()) return;
+      Act(shared, product, at++);
+      if (rejected() || mapping_.TooLarge(*batch_)) return;
     }
   }
 
@@ -336,42 +342,67 @@ class SegmentMapping::Message {
     return {};
   }
 
+  /// What the events of all products of a message have of the message itself.
+  struct Shared {
+    struct Attribute {
+      std::string field;
+      std::optional<dom::element> element;
+    };
+    const config::EventType& type;
+    std::string surface, request_id, query, collection;
+    std::vector<Attribute> attributes;  ///< one for each that the type declares
+  };
+
+  Shared ReadShared(const Name& name, const Fields& properties) {
+    Shared shared{*name.type,
+                  Text(properties, "surface", "properties."),
+                  Text(properties, "request_id", "properties."),
+                  Text(properties, "query", "properties."),
+                  Text(properties, "collection", "properties."),
+                  {}};
+    if (shared.collection.empty() && name.collection == "wishlist") {
+      shared.collection = Text(properties, "wishlist_name", "properties.");
+    }
+    if (shared.collection.empty()) shared.collection = name.collection;
+    shared.attributes.reserve(shared.type.attributes.size());
+    for (const config::Attribute& declared : shared.type.attributes) {
+      shared.attributes.push_back({fmt::format("properties.{}", declared.name), Get(properties, declared.name)});
+      Shared::Attribute& attribute = shared.attributes.back();
+      if (attribute.element || (declared.name != "name" && declared.name != "category")) continue;
+      // A page or screen call has them beside its properties.
+      attribute = {declared.name, Get(message_, declared.name)};
+    }
+    return shared;
+  }
+
   /// One event, about the message's own item or one of its products, whose fields go before the message's.
-  void Act(const Name& name, const Fields& properties, const dom::object* product, uint32_t at) {
-    const config::EventType& type = *name.type;
-    v1::Event* event = AddEvent(type.name, Actor());
+  void Act(const Shared& shared, const Fields& own, uint32_t at) {
+    v1::Event* event = AddEvent(shared.type.name, Actor());
     if (event == nullptr) return;
     // Each product's event is told apart, and a retry still counts once.
     if (at > 0 && !message_id_.empty()) event->set_client_id(fmt::format("{}#{}", message_id_, at));
-    const Fields own = product == nullptr ? properties : Fields(*product);
-    if (type.item != config::ItemUse::kNone) event->set_item(ItemOf(own));
-    event->set_surface(Text(properties, "surface", "properties."));
-    event->set_request_id(Text(properties, "request_id", "properties."));
-    event->set_query(Text(properties, "query", "properties."));
+    if (shared.type.item != config::ItemUse::kNone) event->set_item(ItemOf(own));
+    event->set_surface(shared.surface);
+    event->set_request_id(shared.request_id);
+    event->set_query(shared.query);
+    event->set_collection(shared.collection);
     event->set_position(Uint32(own, "position"));
     event->set_dwell_ms(Uint32(own, "dwell_ms"));
-    event->set_collection(Text(properties, "collection", "properties."));
-    if (event->collection().empty() && name.collection == "wishlist") {
-      event->set_collection(Text(properties, "wishlist_name", "properties."));
-    }
-    if (event->collection().empty()) event->set_collection(std::string(name.collection));
     if (const auto value = ValueOf(own)) event->set_value(*value);
-    for (const config::Attribute& declared : type.attributes) {
-      std::string field = fmt::format("properties.{}", declared.name);
+    for (size_t a = 0; a < shared.attributes.size(); ++a) {
+      const config::Attribute& declared = shared.type.attributes[a];
       auto element = Get(own, declared.name);
-      if (!element) element = Get(properties, declared.name);
-      if (!element && (declared.name == "name" || declared.name == "category")) {
-        // A page or screen call has them beside its properties.
-        element = Get(message_, declared.name);
-        field = declared.name;
-      }
+      const bool is_own = element.has_value();
+      if (!is_own) element = shared.attributes[a].element;
       if (!element) continue;
+      const std::string field = is_own ? fmt::format("properties.{}", declared.name) : shared.attributes[a].field;
       v1::Value value;
       if (auto problem = ReadAttribute(*element, declared, field, config_.collect.attribute_bytes_max, &value)) {
         return Reject(*std::move(problem));
       }
       (*event->mutable_attributes())[declared.name] = std::move(value);
     }
+    batch_->event_bytes += event->ByteSizeLong();
   }
 
   std::optional<double> ValueOf(const Fields& properties) {
@@ -472,6 +503,7 @@ class SegmentMapping::Message {
   const uint32_t index_;
   std::string user_, anonymous_, message_id_;
   std::optional<int64_t> time_us_;
+  uint32_t events_ = 0;
   SegmentMessage result_;
 };
 
@@ -501,6 +533,17 @@ const config::EventType* SegmentMapping::TypeOf(std::string_view event_name) con
   return name == nullptr ? nullptr : name->type;
 }
 
+bool SegmentMapping::TooLarge(const SegmentBatch& batch) const {
+  return batch.event_bytes > 4 * config_->collect.body_bytes_max;
+}
+
+absl::Status SegmentMapping::TooLargeStatus() const {
+  return catalog::ToStatus({"body_too_large", "",
+                            fmt::format("found messages whose events, one for each product, come to more than {} "
+                                        "bytes; expected fewer messages in a request",
+                                        4 * config_->collect.body_bytes_max)});
+}
+
 absl::StatusOr<SegmentBatch> SegmentMapping::Map(std::string_view json_body, SegmentCall call) const {
   const config::Collect& limits = config_->collect;
   if (json_body.size() > limits.body_bytes_max) {
@@ -516,6 +559,7 @@ absl::StatusOr<SegmentBatch> SegmentMapping::Map(std::string_view json_body, Seg
   SegmentBatch batch;
   if (call != SegmentCall::kBatch) {
     batch.messages.push_back(Message(*this, root, &batch).Map(call));
+    if (TooLarge(batch)) return TooLargeStatus();
     return batch;
   }
   dom::array messages;
@@ -533,6 +577,7 @@ absl::StatusOr<SegmentBatch> SegmentMapping::Map(std::string_view json_body, Seg
     dom::object message;
     if (element.get(message) == simdjson::SUCCESS) {
       batch.messages.push_back(Message(*this, message, &batch).Map(call));
+      if (TooLarge(batch)) return TooLargeStatus();
     } else {
       batch.messages.push_back({SegmentMessage::Outcome::kRejected, WrongType("", element, "an object"), {}});
     }

@@ -35,6 +35,7 @@ struct SegmentBatch {
   std::vector<SegmentMessage> messages;
   std::vector<v1::Event> events;
   std::vector<uint32_t> event_messages;  ///< for each event, its message
+  uint64_t event_bytes = 0;
   /// What identify and group calls say of users: attributes to replace, and, without a kind, to remove.
   std::vector<v1::User> users;
   std::vector<uint32_t> user_messages;
@@ -44,7 +45,8 @@ struct SegmentBatch {
 /// what a message means; whether its events are taken is the Collector's matter.
 ///
 /// Threads  immutable once made; any thread.
-/// Bounds   collect.batch_events_max messages and as many events a request, collect.body_bytes_max bytes.
+/// Bounds   collect.batch_events_max messages a request and products a message; collect.body_bytes_max bytes of the
+///          body, and four times as many of its events.
 class SegmentMapping {
  public:
   explicit SegmentMapping(std::shared_ptr<const config::Config> config);
@@ -58,6 +60,8 @@ class SegmentMapping {
 
  private:
   class Message;
+  bool TooLarge(const SegmentBatch& batch) const;
+  absl::Status TooLargeStatus() const;
   struct Name {
     const config::EventType* type = nullptr;  ///< null: ignored on purpose
     std::string_view collection;              ///< where the name alone says it: "cart", "wishlist"

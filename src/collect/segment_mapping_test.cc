@@ -145,14 +145,26 @@ TEST_F(SegmentMappingTest, AnOrderIsAPurchaseOfEachProduct) {
 
 TEST_F(SegmentMappingTest, TooManyProductsRejectTheirMessageAndNoOther) {
   std::string products;
-  for (int i = 0; i < 4; ++i) products += (i == 0 ? "" : ",") + std::string(R"({"product_id":"a"})");
-  const std::string order =
-      R"({"type":"track","userId":"u","event":"Order Completed","properties":{"products":[)" + products + "]}}";
-  const SegmentBatch batch = Map(R"({"batch":[)" + order + "," + order + "]}", SegmentCall::kBatch);
-  ASSERT_EQ(batch.messages.size(), 2u);
+  for (int i = 0; i < 5; ++i) products += (i == 0 ? "" : ",") + std::string(R"({"product_id":"a"})");
+  const auto order = [](const std::string& of) {
+    return R"({"type":"track","userId":"u","event":"Order Completed","properties":{"products":[)" + of + "]}}";
+  };
+  const SegmentBatch batch = Map(R"({"batch":[)" + order(products) + "," + order(products + R"(,{"product_id":"b"})") +
+                                     "," + order(products) + "]}",
+                                 SegmentCall::kBatch);
+  ASSERT_EQ(batch.messages.size(), 3u);
   EXPECT_EQ(batch.messages[0].outcome, Outcome::kMapped);
   EXPECT_EQ(batch.messages[1].problem.code, "too_many_events");
-  EXPECT_EQ(batch.events.size(), 4u);
+  EXPECT_EQ(batch.messages[2].outcome, Outcome::kMapped);
+  EXPECT_EQ(batch.events.size(), 10u);
+}
+
+TEST_F(SegmentMappingTest, ALongTextIsNotCopiedIntoEachProductsEvent) {
+  const SegmentBatch batch = Map(R"({"userId":"u","event":"Order Completed","messageId":")" + std::string(5000, 'm') +
+                                 R"(","properties":{"products":[{"product_id":"a"},{"product_id":"b"}]}})");
+  EXPECT_EQ(batch.messages[0].problem.code, "too_long");
+  EXPECT_EQ(batch.messages[0].problem.field, "messageId");
+  EXPECT_TRUE(batch.events.empty());
 }
 
 TEST_F(SegmentMappingTest, IdentifyAndAliasSayWhoBecomesWhom) {

@@ -68,7 +68,10 @@ bool Api::Authenticate(HttpRequest* request, HttpResponse* problem) const {
   if (request->local || request->key != nullptr) return true;
   const std::optional<std::string> secret = SecretOf(*request);
   if (!secret.has_value()) {
-    if (request->loopback && open_on_loopback_) return true;
+    if (request->loopback && open_on_loopback_) {
+      // A page of anywhere can have this machine's browser send a request here, but not without naming its origin.
+      return origins_.Get()->IsOwn(*request) || origins_.Get()->Check(*request, problem);
+    }
     return Unauthenticated("found no Authorization header; expected 'Bearer KEY'", problem);
   }
   request->key = keys_->Find(*secret);

@@ -48,7 +48,10 @@ std::optional<HttpResponse> ReadSecret(KeyPlace place, uint64_t body_bytes_max, 
     if (const auto key = request->query.find("key"); key != request->query.end()) request->secret = key->second;
     return std::nullopt;
   }
-  if (auto refusal = DecodeBody(body_bytes_max, request)) return refusal;
+  const uint64_t bytes_max = std::min(body_bytes_max, kKeyedBodyBytesMax);
+  if (auto refusal = DecodeBody(bytes_max, request)) return refusal;
+  // A client of this machine that needs no key may send more.
+  if (request->body.size() > bytes_max) return std::nullopt;
   request->secret = collect::SegmentWriteKey(request->body);
   return std::nullopt;
 }

@@ -31,11 +31,41 @@ grpc::Status ToGrpc(const absl::Status& status) {
 
 /// What the HTTP API would answer, in gRPC's words.
 grpc::Status ToGrpc(const HttpResponse& problem) {
-  const grpc::StatusCode code = problem.status == 401   ? grpc::StatusCode::UNAUTHENTICATED
-                                : problem.status == 403 ? grpc::StatusCode::PERMISSION_DENIED
-                                : problem.status == 429 ? grpc::StatusCode::RESOURCE_EXHAUSTED
-                                                        : grpc::StatusCode::INTERNAL;
-  return grpc::Status(code, problem.body);
+  const auto code = [&] {
+    switch (problem.status) {
+      case 400:
+      case 413:
+        return grpc::StatusCode::INVALID_ARGUMENT;
+      case 401:
+        return grpc::StatusCode::UNAUTHENTICATED;
+      case 403:
+        return grpc::StatusCode::PERMISSION_DENIED;
+      case 404:
+        return grpc::StatusCode::NOT_FOUND;
+      case 429:
+        return grpc::StatusCode::RESOURCE_EXHAUSTED;
+      case 503:
+        return grpc::StatusCode::UNAVAILABLE;
+      default:
+        return grpc::StatusCode::INTERNAL;
+    }
+  };
+  return grpc::Status(code(), problem.body);
+}
+
+/// 2, 4 or 5, as the first digit of HTTP's statuses.
+size_t ClassOf(const grpc::Status& status) {
+  switch (status.error_code()) {
+    case grpc::StatusCode::OK:
+      return 2;
+    case grpc::StatusCode::UNAVAILABLE:
+    case grpc::StatusCode::INTERNAL:
+    case grpc::StatusCode::DATA_LOSS:
+    case grpc::StatusCode::UNKNOWN:
+      return 5;
+    default:
+      return 4;
+  }
 }
 
 bool IsLoopback(const std::string& peer) {
@@ -77,7 +107,7 @@ class Intake {
     const auto finish = [counts = counts_, start_us, done = std::move(done)](const grpc::Status& status,
                                                                              grpc::ByteBuffer response) {
       counts.seconds->Observe(static_cast<double>(base::MonotonicUs() - start_us) * 1e-6);
-      counts.by_class[status.ok() ? 2 : status.error_code() == grpc::StatusCode::UNAVAILABLE ? 5 : 4]->Increment();
+      counts.by_class[ClassOf(status)]->Increment();
       done(status, std::move(response));
     };
     const auto request = std::make_shared<HttpRequest>();
@@ -136,7 +166,9 @@ class StreamReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grp
     {
       std::unique_lock lock(mutex_);
       reading_ = false;
-      if (!ok) {
+      // A batch that was on its way when the stream was refused is dropped: nothing of it was acknowledged, and the
+      // object may go at any moment.
+      if (!ok || closed_) {
         closed_ = true;
         return Advance(std::move(lock));
       }
@@ -268,6 +300,15 @@ class Server final : public GrpcServer {
     // A port that another process has is refused, not shared with it.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.AddListeningPort(address, Credentials(options.tls), &port);
+    // What is compressed is unfolded before anybody knows how large it becomes, and before the key is asked for.
+    for (const auto algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
+      builder.SetCompressionAlgorithmSupportStatus(algorithm, false);
+    }
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, static_cast<int>(GrpcServer::kStreamsMax));
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, GrpcServer::kIdleMsMax);
+    grpc::ResourceQuota quota("intake");
+    quota.Resize(GrpcServer::kMemoryBytes);
+    builder.SetResourceQuota(quota);
     // The fields around the events of a batch at the bound.
     builder.SetMaxReceiveMessageSize(static_cast<int>(std::min<uint64_t>(options.message_bytes_max, 1u << 30)) + 1024);
     builder.RegisterService(&service_);

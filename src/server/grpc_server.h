@@ -13,11 +13,15 @@ namespace bowerbird::server {
 /// Events over gRPC: the service bowerbird.v1.Intake, under the keys, limits and metrics of the HTTP API.
 ///
 /// Threads  Start, Drain and the destructor from one thread; calls are answered on gRPC's threads and the log's.
-/// Bounds   one message at most `message_bytes_max`; kBatchesMax batches of a stream under way, then the client waits.
+/// Bounds   kMemoryBytes of messages being read; compressed messages are refused; one message at most
+/// `message_bytes_max`; kBatchesMax batches of a stream under way, then the client waits.
 class GrpcServer {
  public:
   static constexpr uint32_t kBatchesMax = 16;
   static constexpr unsigned kTlsAgeS = 10;
+  static constexpr uint32_t kStreamsMax = 100;  ///< of a connection
+  static constexpr int kIdleMsMax = 300'000;    ///< a connection without a stream is closed after it
+  static constexpr size_t kMemoryBytes = size_t{256} << 20;
   struct Options {
     std::string listen = "127.0.0.1";
     uint16_t port = 0;  ///< 0: any free one, see port()

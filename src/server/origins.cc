@@ -11,6 +11,17 @@ bool Origins::Allows(std::string_view origin) const {
                      [&](const std::string& allowed) { return allowed == "*" || allowed == origin; });
 }
 
+bool Origins::IsOwn(const HttpRequest& request) {
+  const std::string* origin = request.Header("origin");
+  const std::string* host = request.Header("host");
+  if (origin == nullptr || host == nullptr) return false;
+  // A name of elsewhere may have been made to lead here, too.
+  const std::string_view name = std::string_view(*host).substr(0, host->rfind(':'));
+  if (name != "localhost" && name != "[::1]" && !name.starts_with("127.")) return false;
+  const size_t scheme = origin->find("://");
+  return scheme != std::string::npos && std::string_view(*origin).substr(scheme + 3) == *host;
+}
+
 bool Origins::Check(const HttpRequest& request, HttpResponse* problem) const {
   const std::string* origin = request.Header("origin");
   if (origin == nullptr || Allows(*origin)) return true;
@@ -24,6 +35,7 @@ void Origins::Mark(const HttpRequest& request, HttpResponse* response) const {
   const std::string* origin = request.Header("origin");
   if (origin == nullptr || !Allows(*origin)) return;
   response->headers.emplace_back("Access-Control-Allow-Origin", *origin);
+  response->headers.emplace_back("Access-Control-Expose-Headers", "Retry-After");
   response->headers.emplace_back("Vary", "Origin");
 }
 

@@ -17,6 +17,8 @@ class Origins {
   explicit Origins(std::vector<std::string> allowed) : allowed_(std::move(allowed)) {}
 
   bool Allows(std::string_view origin) const;
+  /// Whether the request comes from a page of this server itself, asked for by a name of this machine.
+  static bool IsOwn(const HttpRequest& request);
   /// Whether a request to a route for browsers may go on: it has no Origin (not a page), or an allowed one. If not,
   /// `problem` is the answer.
   bool Check(const HttpRequest& request, HttpResponse* problem) const;

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -140,7 +141,6 @@ void AddSegmentRoutes(Api* api) {
       auto mapped = app.segment().Map(request->body, call);
       if (!mapped.ok()) return answer(ProblemResponse(mapped.status()));
       auto batch = std::make_shared<SegmentBatch>(*std::move(mapped));
-      Api::ChargeEvents(*request, batch->messages.size());
       if (!api->Authorize(request.get(), "collect", &refused)) RefuseIdentities(batch.get());
       if (!batch->users.empty()) {
         const auto patched = app.catalog_intake().PatchUsers(batch->users);
@@ -154,8 +154,10 @@ void AddSegmentRoutes(Api* api) {
       const HostedApp::CollectMetrics& metrics = request->app->collect_metrics();
       app.collector().CollectEvents(
           std::move(batch->events), collect::Collector::Source::kLive,
-          [answer, batch, call, &metrics](const absl::StatusOr<collect::CollectResult>& result) {
+          [answer, batch, call, request, &metrics](const absl::StatusOr<collect::CollectResult>& result) {
             if (!result.ok()) return answer(ProblemResponse(result.status()));
+            Api::ChargeEvents(
+                *request, std::max<uint64_t>(batch->messages.size(), uint64_t{result->accepted} + result->rejected));
             metrics.accepted->Increment(result->accepted);
             metrics.rejected->Increment(result->rejected);
             Judge(*result, batch.get());

@@ -196,6 +196,7 @@ std::optional<Handover> FoldPolicy::HandoverOf(const v1::Event& event, const Use
     alone.id = event.user();
     alone.print = 0;
     ApplyUserOp(user_layout_, alone, &one, nullptr);
+    if (op.kind == UserOp::Kind::kUnhide) one.unhidden.push_back(op.item);
     handover.record = EncodeUserRecord(one);
     handover.hops = 1;
   }

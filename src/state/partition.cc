@@ -24,6 +24,7 @@ Partition::Partition(uint32_t index, uint32_t partitions, log::Offset folded, co
       counters_(counters),
       hands_over_(hands_over),
       folded_(folded),
+      settled_(folded),
       users_(budget),
       written_(folded) {}
 
@@ -42,6 +43,7 @@ absl::Status Partition::Fold(const replay::EventBatch& batch, const std::functio
         folded_ = record.offset + 1;
       }
       untaken_item_events_.store(untaken_items_.size(), std::memory_order_relaxed);
+      if (unsent_.empty()) settled_ = folded();
     }
     if (advanced) advanced();
     RETURN_IF_ERROR(status);
@@ -53,6 +55,7 @@ absl::Status Partition::Fold(const replay::EventBatch& batch, const std::functio
 void Partition::SkipTo(log::Offset offset) {
   const std::lock_guard lock(mutex_);
   if (offset > folded()) folded_ = offset;
+  if (unsent_.empty()) settled_ = folded();
 }
 
 /// Brings the batch's users into memory with one read. Only the fold changes users, so what it reads here stays
@@ -177,6 +180,7 @@ std::vector<Handover> Partition::UnsentHandovers() {
 void Partition::HandoversSent(size_t count) {
   const std::lock_guard lock(mutex_);
   unsent_.erase(unsent_.begin(), unsent_.begin() + static_cast<ptrdiff_t>(count));
+  settled_ = unsent_.empty() ? folded() : unsent_.front().source_offset;
 }
 
 bool Partition::TakeUnwritten(StateStore::Batch* batch, std::vector<ItemEvent>* item_events) {

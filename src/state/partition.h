@@ -45,6 +45,8 @@ class Partition {
 
   uint32_t index() const { return index_; }
   log::Offset folded() const { return folded_; }
+  /// As far as folded(), but not beyond a record whose handover nobody has appended yet.
+  log::Offset settled() const { return settled_; }
 
   /// Folds a batch that begins at folded(). Calls `advanced` (may be empty) without the mutex whenever folded() has
   /// moved.
@@ -88,6 +90,7 @@ class Partition {
   const bool hands_over_;
 
   std::atomic<log::Offset> folded_;
+  std::atomic<log::Offset> settled_;
   std::atomic<size_t> untaken_item_events_ = 0;
   Change change_;  // of the thread that folds: its memory is reused
 

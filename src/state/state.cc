@@ -109,7 +109,7 @@ class StateImpl final : public State {
   absl::Status Checkpoint(const std::string& to) override;
 
   absl::StatusOr<std::shared_ptr<const UserState>> Get(catalog::UserKey key, std::string_view id) const override;
-  Offset FoldedOffset(uint32_t partition) const override { return partitions_[partition]->folded(); }
+  Offset FoldedOffset(uint32_t partition) const override { return partitions_[partition]->settled(); }
   void WhenFolded(uint32_t partition, Offset offset, int64_t timeout_us, std::function<void(bool)> done) override {
     waiters_->Wait(partition, offset, timeout_us, std::move(done));
   }

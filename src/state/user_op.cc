@@ -146,6 +146,7 @@ void Merge(const UserLayout& layout, const UserOp& op, UserRecord* record, std::
   Spill(layout, record, spilled);
   for (const SeenItem& seen : other.seen) record->MarkSeen(seen.item, seen.time_s, seen.count);
   for (const catalog::ItemKey item : other.hidden) Hide(item, record);
+  for (const catalog::ItemKey item : other.unhidden) std::erase(record->hidden, item);
   for (const CollectionState& collection : other.collections) {
     for (const catalog::ItemKey item : collection.items) AddToCollection(collection.name, item, record);
   }

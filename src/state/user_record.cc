@@ -179,7 +179,7 @@ std::string EncodeUserRecord(const UserRecord& record) {
   std::string out;
   out.reserve(96 + record.id.size() + record.actions.size() * 15 + record.seen.size() * 12 + record.prints.size() * 12 +
               record.affinities.size() * 24);
-  const bool merged = !record.becomes.empty() || !record.merged.empty();
+  const bool merged = !record.becomes.empty() || !record.merged.empty() || !record.unhidden.empty();
   PutFixed(merged ? kFormatMerged : kFormat, &out);
   PutString(record.id, &out);
   PutVarint(record.events, &out);
@@ -214,6 +214,7 @@ std::string EncodeUserRecord(const UserRecord& record) {
     PutFixed(source.source.value, &out);
     PutVarint(source.offset, &out);
   }
+  PutItems(record.unhidden, &out);
   return out;
 }
 
@@ -255,6 +256,7 @@ absl::StatusOr<UserRecord> DecodeUserRecord(std::string_view bytes) {
       source.source.value = in.Fixed<uint64_t>();
       source.offset = in.Varint();
     }
+    record.unhidden = GetItems(&in);
   }
   const auto is_time = [](int64_t time_us) { return time_us >= 0 && time_us <= kTimeUsMax; };
   if (!in.ok() || !in.empty() || !is_time(record.first_time_us) || !is_time(record.last_time_us) ||

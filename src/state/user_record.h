@@ -60,6 +60,8 @@ struct UserRecord {
   std::string becomes;
   catalog::UserKey becomes_key;
   std::vector<MergedSource> merged;  ///< in the order of the last merge
+  /// Of a record that is handed over: what is to be shown again. A user's own record has none.
+  std::vector<catalog::ItemKey> unhidden;
 
   /// Whether what `source` hands over with its record at `offset` is here already.
   bool HasMerged(catalog::UserKey source, uint64_t offset) const;
