@@ -93,6 +93,15 @@ TEST_F(AppTest, AnIdentifiedIdLearnsAndAnswersAsItsUser) {
                                    collected.Notify();
                                  });
   collected.WaitForNotification();
+  // Whoever asks as the user next sees what the id had done.
+  absl::Notification merged;
+  app->WhenUserCurrent("user", [&] { merged.Notify(); });
+  merged.WaitForNotification();
+  EXPECT_TRUE(app->UserCurrent("user"));
+  v1::ProfileRequest as_user;
+  as_user.set_id("user");
+  EXPECT_EQ(app->engine().Profile(as_user)->sequence_size(), 2);
+
   Send(*app, "anon", "click", "i2");
   // All three are of one user, in the order of their times.
   const auto history = ReadActions(app->log(), *app->config(), 0, 2);

@@ -178,6 +178,11 @@ void RocksLog::AppendAsync(std::vector<AppendRecord> batch, AppendDone done) {
   pending.done(Closing());
 }
 
+bool RocksLog::crowded() const {
+  const std::lock_guard lock(queue_mutex_);
+  return queue_bytes_ > options_.queue_bytes_max / 2;
+}
+
 bool RocksLog::TakeGroup(std::vector<Pending>* group) {
   std::unique_lock lock(queue_mutex_);
   queue_filled_.wait(lock, [&] { return closing_ || !queue_.empty(); });

@@ -102,6 +102,8 @@ class RocksLog final : public EventLog {
     uint64_t records = 0, groups = 0, failures = 0, recoveries = 0;
   };
   Counters counters() const;
+  /// Whether so much waits to be written that appends may soon wait for their turn.
+  bool crowded() const;
 
  private:
   struct Pending {

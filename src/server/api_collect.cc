@@ -31,7 +31,7 @@ void TakeEvents(Api* api, const std::shared_ptr<HttpRequest>& request, const Res
     source = Collector::Source::kPublic;
   }
   if (!api->EventsLeft(*request, &problem)) return respond(std::move(problem));
-  const Responder answer = api->in_flight().Take(request->body.size(), respond);
+  const Responder answer = api->in_flight().Take(request->body.size(), request->app->app().log().crowded(), respond);
   if (answer == nullptr) return;
   const HostedApp::CollectMetrics& metrics = request->app->collect_metrics();
   const auto done = [&metrics, answer, request,

@@ -67,6 +67,19 @@ TEST(OriginsTest, APageOfAnAllowedOriginMayCallRoutesForBrowsers) {
   EXPECT_EQ(origins.Preflight(other, route).status, 403);
   EXPECT_TRUE(Origins({"*"}).Check(other, &problem));
 
+  // A page of our own, by a name of this machine; not by one of elsewhere that was made to lead here.
+  const auto is_own = [](const char* origin, const char* host) {
+    HttpRequest request = RequestWith("origin", origin);
+    request.headers["host"] = host;
+    return Origins::IsOwn(request);
+  };
+  EXPECT_TRUE(is_own("http://localhost:8080", "localhost:8080"));
+  EXPECT_TRUE(is_own("http://127.0.0.1:8080", "127.0.0.1:8080"));
+  EXPECT_TRUE(is_own("http://[::1]:8080", "[::1]:8080"));
+  EXPECT_FALSE(is_own("http://evil.example:8080", "evil.example:8080"));
+  EXPECT_FALSE(is_own("http://evil.example", "127.0.0.1:8080"));
+  EXPECT_FALSE(is_own("null", "127.0.0.1:8080"));
+
   HttpRequest preflight = RequestWith("access-control-request-method", "POST");
   EXPECT_FALSE(TakePreflight(&preflight));
   preflight.method = "OPTIONS";
@@ -79,11 +92,11 @@ TEST(InFlightTest, RefusesWhatDoesNotFitUntilSomethingIsAnswered) {
   InFlight in_flight(100, &metrics);
   std::vector<HttpResponse> answers;
   const Responder respond = [&](HttpResponse response) { answers.push_back(std::move(response)); };
-  const Responder first = in_flight.Take(70, respond);
-  const Responder second = in_flight.Take(30, respond);
+  const Responder first = in_flight.Take(70, false, respond);
+  const Responder second = in_flight.Take(30, false, respond);
   ASSERT_NE(first, nullptr);
   ASSERT_NE(second, nullptr);
-  EXPECT_EQ(in_flight.Take(1, respond), nullptr);
+  EXPECT_EQ(in_flight.Take(1, false, respond), nullptr);
   ASSERT_EQ(answers.size(), 1u);
   EXPECT_EQ(answers[0].status, 429);
   EXPECT_THAT(answers[0].headers, testing::Contains(testing::Pair("Retry-After", "1")));
@@ -92,10 +105,12 @@ TEST(InFlightTest, RefusesWhatDoesNotFitUntilSomethingIsAnswered) {
   EXPECT_THAT(Metrics::Text(all), testing::HasSubstr("bowerbird_collect_refused_total 1"));
   first(HttpResponse());
   EXPECT_EQ(in_flight.bytes(), 30u);
-  EXPECT_NE(in_flight.Take(70, respond), nullptr);
+  EXPECT_NE(in_flight.Take(70, false, respond), nullptr);
+  // Nor while the log is behind.
+  EXPECT_EQ(in_flight.Take(0, true, respond), nullptr);
   // A body larger than the whole bound goes in alone, or it never could.
   InFlight idle(100, &metrics);
-  EXPECT_NE(idle.Take(1000, respond), nullptr);
+  EXPECT_NE(idle.Take(1000, false, respond), nullptr);
 }
 
 }  // namespace

@@ -121,7 +121,8 @@ class Intake {
     grpc::Slice bytes;
     if (const grpc::Status status = message.DumpToSingleSlice(&bytes); !status.ok()) return finish(status, {});
     const uint64_t size = bytes.size();
-    if (const auto full = api_->in_flight().TryTake(size)) return finish(ToGrpc(*full), {});
+    if (const auto full = api_->in_flight().TryTake(size, request->app->app().log().crowded()))
+      return finish(ToGrpc(*full), {});
     request->app->app().collector().CollectProtobuf(
         std::string_view(reinterpret_cast<const char*>(bytes.begin()), size), source,
         [finish, size, request, api = api_](const absl::StatusOr<collect::CollectResult>& result) {

@@ -107,6 +107,32 @@ TEST_F(GrpcServerTest, ABatchThatIsRefusedWholeEndsTheStreamAfterWhatCameBefore)
   EXPECT_EQ(EventsOf("u"), 1u);
 }
 
+TEST_F(GrpcServerTest, WhatIsOnItsWayBehindARefusalIsDropped) {
+  for (int round = 0; round < 20; ++round) {
+    grpc::ClientContext context;
+    Authorize(&context, "collect");
+    const auto stream = stub_->Stream(&context);
+    v1::CollectRequest history = Click("u", "a");
+    history.set_history(true);
+    bool open = stream->Write(history);
+    for (int i = 0; i < 200 && open; ++i) open = stream->Write(Click("u", fmt::format("i{}", i)));
+    stream->WritesDone();
+    v1::CollectResponse response;
+    EXPECT_FALSE(stream->Read(&response));
+    EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  }
+}
+
+TEST_F(GrpcServerTest, ACompressedMessageIsRefusedBeforeItIsUnfolded) {
+  grpc::ClientContext context;
+  Authorize(&context, "collect");
+  context.set_compression_algorithm(GRPC_COMPRESS_GZIP);
+  v1::CollectRequest request;
+  request.add_events()->set_type(std::string(1 << 20, 'x'));
+  v1::CollectResponse response;
+  EXPECT_EQ(stub_->Collect(&context, request, &response).error_code(), grpc::StatusCode::UNIMPLEMENTED);
+}
+
 TEST_F(GrpcServerTest, KeysAndScopesAreThoseOfHttp) {
   v1::CollectResponse response;
   {

@@ -13,16 +13,18 @@ InFlight::InFlight(uint64_t bytes_max, Metrics* metrics)
           &metrics->Counter("bowerbird_collect_refused_total",
                             "Requests with events that were answered by 429, because the log could not keep up.")) {}
 
-std::optional<HttpResponse> InFlight::TryTake(uint64_t bytes) {
+std::optional<HttpResponse> InFlight::TryTake(uint64_t bytes, bool log_crowded) {
   const uint64_t bytes_max = bytes_max_;
   uint64_t before = bytes_.load();
   do {
-    if (before > 0 && before + bytes > bytes_max) {
+    if (before > 0 && (log_crowded || before + bytes > bytes_max)) {
       refused_->Increment();
       HttpResponse problem = ProblemResponse(
           429, "intake_full",
-          fmt::format("{} bytes of events wait for the log; expected at most {}: send this again after a second",
-                      before + bytes, bytes_max));
+          log_crowded ? "the log cannot keep up: send this again after a second"
+                      : fmt::format("{} bytes of events wait for the log; expected at most {}: send this again after a "
+                                    "second",
+                                    before + bytes, bytes_max));
       problem.headers.emplace_back("Retry-After", "1");
       return problem;
     }
@@ -36,8 +38,8 @@ void InFlight::Give(uint64_t bytes) {
   gauge_->Decrement(static_cast<double>(bytes));
 }
 
-Responder InFlight::Take(uint64_t bytes, const Responder& respond) {
-  if (auto problem = TryTake(bytes)) {
+Responder InFlight::Take(uint64_t bytes, bool log_crowded, const Responder& respond) {
+  if (auto problem = TryTake(bytes, log_crowded)) {
     respond(*std::move(problem));
     return nullptr;
   }

@@ -135,7 +135,8 @@ void AddSegmentRoutes(Api* api) {
                                                  const Responder& respond) {
       HttpResponse refused;
       if (!api->EventsLeft(*request, &refused)) return respond(std::move(refused));
-      const Responder answer = api->in_flight().Take(request->body.size(), respond);
+      const Responder answer =
+          api->in_flight().Take(request->body.size(), request->app->app().log().crowded(), respond);
       if (answer == nullptr) return;
       app::App& app = request->app->app();
       auto mapped = app.segment().Map(request->body, call);

@@ -112,6 +112,17 @@ TEST_F(IdentityTest, WhatTheAnonymousIdDidIsTheUsersInTheOrderOfTime) {
   ExpectVerified();
 }
 
+TEST_F(IdentityTest, AnUnhideUnderTheFormerIdCounts) {
+  Append("hide", "anon", "e", kStartUs);
+  Append("hide", "anon", "f", kStartUs + kSecondUs);
+  Identify("anon", "user", kStartUs + 2 * kSecondUs);
+  Append("unhide", "anon", "e", kStartUs + 3 * kSecondUs);
+  ASSERT_TRUE(state_->CatchUp().ok());
+  EXPECT_FALSE(Get("user")->IsHidden(TestHasher().Item("e")));
+  EXPECT_TRUE(Get("user")->IsHidden(TestHasher().Item("f")));
+  ExpectVerified();
+}
+
 TEST_F(IdentityTest, WhatTheAnonymousIdDoesAfterwardsGoesToTheUserOnce) {
   Append("click", "anon", "a", kStartUs, "c1");
   Identify("anon", "user", kStartUs + kSecondUs, "c2");

@@ -1,6 +1,7 @@
 #include "state/partition.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/status_macros.h"
 #include "fmt/format.h"
@@ -37,6 +38,7 @@ absl::Status Partition::Fold(const replay::EventBatch& batch, const std::functio
     absl::Status status;
     {
       const std::lock_guard lock(mutex_);
+      PrefetchUsers(records.subspan(0, count));
       for (const Record& record : records.subspan(0, count)) {
         status = FoldOne(record, dead_letters);
         if (!status.ok()) break;
@@ -50,6 +52,17 @@ absl::Status Partition::Fold(const replay::EventBatch& batch, const std::functio
     records = records.subspan(count);
   }
   return absl::OkStatus();
+}
+
+void Partition::PrefetchUsers(std::span<const Record> records) {
+  std::array<const CachedUser*, kEventsAtOnce> users;
+  size_t count = 0;
+  for (const Record& record : records) {
+    if (record.event == nullptr) continue;
+    const CachedUser* user = users_.Find(UserKey(record.event->user_key()));
+    if (user != nullptr) users[count++] = user;
+  }
+  for (size_t i = 0; i < count; ++i) UserCache::Prefetch(*users[i]);
 }
 
 void Partition::SkipTo(log::Offset offset) {

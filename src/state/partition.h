@@ -77,6 +77,8 @@ class Partition {
 
  private:
   using Record = replay::EventRecord;
+  /// Those of a few events that follow: their memory comes while the others' is on its way. With the mutex held.
+  void PrefetchUsers(std::span<const Record> records);
   absl::Status LoadMissing(std::span<const Record> records);
   // With mutex_ held:
   absl::Status FoldOne(const Record& record, std::vector<DeadLetter>* dead_letters);

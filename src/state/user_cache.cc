@@ -8,6 +8,8 @@ namespace {
 
 // Hash table slot, list node and allocator overhead of one user.
 constexpr size_t kOverheadBytes = 128;
+// Users that one Evict spares because they were used since it last met them.
+constexpr size_t kSparedMax = 1024;
 // Unwritten users that one Evict looks past: a long row of them waits for the next write.
 constexpr size_t kUnwrittenPassedMax = 256;
 
@@ -37,9 +39,8 @@ UserCache::~UserCache() {
 CachedUser* UserCache::Find(catalog::UserKey key) {
   const auto found = users_.find(key);
   if (found == users_.end()) return nullptr;
-  CachedUser* user = found->second.get();
-  ages_.splice(ages_.end(), ages_, user->age);
-  return user;
+  found->second->used = true;
+  return found->second.get();
 }
 
 CachedUser* UserCache::Insert(catalog::UserKey key, UserRecord record) {
@@ -58,6 +59,19 @@ void UserCache::Charge(CachedUser* user) {
   const size_t bytes = MemoryBytes(*user);
   budget_->bytes += static_cast<int64_t>(bytes) - static_cast<int64_t>(user->charged_bytes);
   user->charged_bytes = bytes;
+}
+
+void UserCache::Prefetch(const CachedUser& user) {
+  // The prints are read whole, for a repeated event; the processor goes on by itself once it is on its way.
+  user.record.prints.Prefetch();
+  if (!user.record.seen.empty()) {
+    // The first steps of a search.
+    const SeenItem* seen = user.record.seen.data();
+    const size_t size = user.record.seen.size();
+    for (const size_t at : {size / 2, size / 4, size / 4 * 3}) __builtin_prefetch(seen + at);
+  }
+  if (!user.record.actions.empty()) __builtin_prefetch(&user.record.actions.back());
+  __builtin_prefetch(user.pending_ops.data() + user.pending_ops.size());
 }
 
 void UserCache::MarkDirty(CachedUser* user) {
@@ -81,12 +95,19 @@ std::vector<CachedUser*> UserCache::TakeDirty() {
 }
 
 size_t UserCache::Evict(size_t users_max) {
-  size_t evicted = 0, passed = 0;
+  size_t evicted = 0, passed = 0, spared_now = 0;
   for (auto at = ages_.begin(); at != ages_.end() && evicted < users_max && passed < kUnwrittenPassedMax;) {
     CachedUser* user = *at;
     if (user->listed_dirty || user->being_written) {
       ++at;
       ++passed;
+      continue;
+    }
+    if (user->used) {
+      user->used = false;
+      const auto spared = at++;
+      ages_.splice(ages_.end(), ages_, spared);
+      if (++spared_now > kSparedMax) break;
       continue;
     }
     at = ages_.erase(at);

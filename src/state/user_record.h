@@ -25,6 +25,9 @@ class PrintWindow {
   /// False: the bytes are damaged.
   bool Decode(class Reader* in);
   size_t size() const { return prints_.size() - first_; }
+  void Prefetch() const {
+    for (size_t i = first_; i < prints_.size(); i += 64 / sizeof(uint64_t)) __builtin_prefetch(&prints_[i]);
+  }
   size_t MemoryBytes() const { return prints_.capacity() * (sizeof(uint64_t) + 2 * sizeof(uint32_t)); }
 
  private:

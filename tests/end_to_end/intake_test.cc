@@ -143,6 +143,8 @@ TEST_F(IntakeTest, APageSendsItsEventsUnderAPublicKeyThatDoesNothingElse) {
   EXPECT_EQ(sent->status, 200) << sent->body;
   EXPECT_EQ(HeaderOf(*sent, "Access-Control-Allow-Origin"), "https://shop.example");
   EXPECT_EQ(client.Call("POST", beacon, click, {{"Origin", "https://other.example"}})->status, 403);
+  // Nor may it come in as a client of this machine, which needs no key.
+  EXPECT_EQ(client.Call("POST", "/v1/events", click, {{"Origin", "https://other.example"}})->status, 403);
   EXPECT_EQ(client.Call("POST", "/v1/beacon?key=bb_wrong", click, page)->status, 401);
 
   const Headers asks = {{"Origin", "https://shop.example"}, {"Access-Control-Request-Method", "POST"}};
