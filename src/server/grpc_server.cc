@@ -101,14 +101,14 @@ class Intake {
 
   /// Calls `done` once, on this thread or the log's, with the response's bytes. The key is asked for each batch: one
   /// that was revoked ends a stream, and a stream does not hold the app while it is silent.
-  using Done = std::function<void(const grpc::Status&, grpc::ByteBuffer response)>;
+  using Done = std::function<void(const grpc::Status&, const grpc::ByteBuffer& response)>;
   void Collect(const Caller& caller, const grpc::ByteBuffer& message, Done done) const {
     const int64_t start_us = base::MonotonicUs();
     const auto finish = [counts = counts_, start_us, done = std::move(done)](const grpc::Status& status,
-                                                                             grpc::ByteBuffer response) {
+                                                                             const grpc::ByteBuffer& response) {
       counts.seconds->Observe(static_cast<double>(base::MonotonicUs() - start_us) * 1e-6);
       counts.by_class[ClassOf(status)]->Increment();
-      done(status, std::move(response));
+      done(status, response);
     };
     const auto request = std::make_shared<HttpRequest>();
     HttpResponse problem;
@@ -178,11 +178,11 @@ class StreamReactor final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grp
       Advance(std::move(lock));
     }
     // Without the lock: it may be answered before this returns. The batch keeps the stream open until it is.
-    intake_->Collect(caller_, message, [this, batch](const grpc::Status& status, grpc::ByteBuffer response) {
+    intake_->Collect(caller_, message, [this, batch](const grpc::Status& status, const grpc::ByteBuffer& response) {
       std::unique_lock lock(mutex_);
       batch->answered = true;
       batch->status = status;
-      batch->response = std::move(response);
+      batch->response = response;
       Advance(std::move(lock));
     });
   }
@@ -267,10 +267,11 @@ class Service final : public RawService {
   grpc::ServerUnaryReactor* Collect(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
                                     grpc::ByteBuffer* response) override {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    unary_.Collect(Caller(*context), *request, [reactor, response](const grpc::Status& status, grpc::ByteBuffer bytes) {
-      if (status.ok()) response->Swap(&bytes);
-      reactor->Finish(status);
-    });
+    unary_.Collect(Caller(*context), *request,
+                   [reactor, response](const grpc::Status& status, const grpc::ByteBuffer& bytes) {
+                     if (status.ok()) *response = bytes;
+                     reactor->Finish(status);
+                   });
     return reactor;
   }
 
