@@ -454,8 +454,8 @@ absl::StatusOr<std::vector<absl::Status>> CatalogIntake::PatchUsers(std::span<co
         catalog::PartitionOf(catalog::UserKey(record.user_key()), log_->PartitionCount(log::Topic::kUsers));
     batch.push_back({log::Topic::kUsers, partition, id, record.SerializeAsString()});
   }
-  std::vector<uint32_t> partitions;
-  for (const log::AppendRecord& record : batch) partitions.push_back(record.partition);
+  std::vector<uint32_t> partitions(batch.size());
+  std::ranges::transform(batch, partitions.begin(), &log::AppendRecord::partition);
   behind_ = true;
   ASSIGN_OR_RETURN(const std::vector<log::Offset> offsets, log_->Append(std::move(batch)));
   size_t at = 0;
