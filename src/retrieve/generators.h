@@ -48,7 +48,7 @@ std::vector<Candidate> RetrievePopular(const config::Generator& generator, const
 /// those from anywhere; seeds weigh less by recency and halve with `half_life`. `because` is the seed that gave most,
 /// or the default item. docs/methods/next-action.md has the formula.
 std::vector<Candidate> RetrieveNext(const config::Generator& generator, const Query& query);
-/// fresh: created within `window`, the newest first. Score 1 for now, falling to 0 at the window's end.
+/// fresh: created within `window`, the newest first. Score 1 at the creation, falling to 0 at the window's end.
 std::vector<Candidate> RetrieveFresh(const config::Generator& generator, const Query& query);
 /// similar: mean of the factors' cosine with the request's item and of the co-occurrence with it (best 1). `because` is
 /// that item.

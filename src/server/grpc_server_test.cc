@@ -5,10 +5,13 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <thread>
 
 #include "bowerbird/v1/stream.grpc.pb.h"
+#include "server/certificate_for_test.h"
+#include "store/file.h"
 
 namespace bowerbird::server {
 namespace {
@@ -131,6 +134,30 @@ TEST_F(GrpcServerTest, ACompressedMessageIsRefusedBeforeItIsUnfolded) {
   request.add_events()->set_type(std::string(1 << 20, 'x'));
   v1::CollectResponse response;
   EXPECT_EQ(stub_->Collect(&context, request, &response).error_code(), grpc::StatusCode::UNIMPLEMENTED);
+}
+
+TEST_F(GrpcServerTest, SpeaksTlsWhereTheServerHasACertificate) {
+  MakeCertificate(dir_, "feed.example");
+  GrpcServer::Options options;
+  options.tls = {dir_ + "/feed.example.crt", dir_ + "/feed.example.key"};
+  const auto server = *GrpcServer::Start(options, api_.get());
+  const std::string address = fmt::format("127.0.0.1:{}", server->port());
+  const auto collect = [&](const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
+    grpc::ChannelArguments arguments;
+    arguments.SetSslTargetNameOverride("feed.example");
+    const auto stub = v1::Intake::NewStub(grpc::CreateCustomChannel(address, credentials, arguments));
+    grpc::ClientContext context;
+    Authorize(&context, "collect");
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+    v1::CollectResponse response;
+    return stub->Collect(&context, Click("u", "a"), &response);
+  };
+  grpc::SslCredentialsOptions trusted;
+  trusted.pem_root_certs = *store::ReadFile(options.tls.certificate);
+  const grpc::Status status = collect(grpc::SslCredentials(trusted));
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_FALSE(collect(grpc::InsecureChannelCredentials()).ok());
+  EXPECT_EQ(EventsOf("u"), 1u);
 }
 
 TEST_F(GrpcServerTest, KeysAndScopesAreThoseOfHttp) {
