@@ -17,41 +17,8 @@ namespace {
 namespace dom = simdjson::dom;
 using catalog::Problem;
 
-struct BuiltInName {
-  std::string_view event, type, collection;
-};
-/// Segment's ecommerce, mobile and email events, in the spec's names and those of its first version. A type that the
-/// app does not declare is passed over.
-constexpr BuiltInName kBuiltInNames[] = {
-    {"Products Searched", "search", ""},
-    {"Product List Viewed", "impression", ""},
-    {"Product Clicked", "click", ""},
-    {"Product Viewed", "closeup", ""},
-    {"Viewed Product", "closeup", ""},
-    {"Product Added", "save", "cart"},
-    {"Added Product", "save", "cart"},
-    {"Wishlist Product Added to Cart", "save", "cart"},
-    {"Product Added to Wishlist", "save", "wishlist"},
-    {"Order Completed", "purchase", ""},
-    {"Completed Order", "purchase", ""},
-    {"Product Reviewed", "rating", ""},
-    {"Product Shared", "share", ""},
-    {"Push Notification Tapped", "notification_open", ""},
-    {"Email Link Clicked", "notification_open", ""},
-};
-
 /// Where an item's id stands, the first that is there.
 constexpr std::string_view kItemNames[] = {"product_id", "item_id", "sku"};
-
-/// "Product Clicked", "product_clicked" and "product-clicked" are one name.
-std::string Folded(std::string_view name) {
-  std::string folded(name);
-  for (char& c : folded) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-    if (c == ' ' || c == '-') c = '_';
-  }
-  return folded;
-}
 
 struct CallName {
   std::string_view name;
@@ -310,7 +277,7 @@ class SegmentMapping::Message {
     if (event_name.empty()) {
       return Reject({"missing_field", std::string(field), "found nothing; expected the name of the event"});
     }
-    const Name* name = mapping_.Find(event_name);
+    const SegmentNames::Name* name = mapping_.names_.Find(event_name);
     if (name == nullptr || name->type == nullptr) {
       return Ignore(fmt::format("no event type for the name \"{}\"", event_name.substr(0, 128)));
     }
@@ -353,7 +320,7 @@ class SegmentMapping::Message {
     std::vector<Attribute> attributes;  ///< one for each that the type declares
   };
 
-  Shared ReadShared(const Name& name, const Fields& properties) {
+  Shared ReadShared(const SegmentNames::Name& name, const Fields& properties) {
     Shared shared{*name.type,
                   Text(properties, "surface", "properties."),
                   Text(properties, "request_id", "properties."),
@@ -507,31 +474,8 @@ class SegmentMapping::Message {
   SegmentMessage result_;
 };
 
-SegmentMapping::SegmentMapping(std::shared_ptr<const config::Config> config) : config_(std::move(config)) {
-  for (const config::EventType& type : config_->event_types) {
-    if (type.name != "identify") names_[Folded(type.name)] = {&type, {}};
-  }
-  for (const BuiltInName& name : kBuiltInNames) {
-    if (const config::EventType* type = config_->FindEventType(name.type)) {
-      names_[Folded(name.event)] = {type, name.collection};
-    }
-  }
-  for (const config::SegmentName& name : config_->segment) {
-    Name& known = names_[Folded(name.event)];
-    const config::EventType* type = name.type.empty() ? nullptr : config_->FindEventType(name.type);
-    known = {type, known.type == type ? known.collection : std::string_view()};
-  }
-}
-
-const SegmentMapping::Name* SegmentMapping::Find(std::string_view event_name) const {
-  const auto found = names_.find(Folded(event_name));
-  return found == names_.end() ? nullptr : &found->second;
-}
-
-const config::EventType* SegmentMapping::TypeOf(std::string_view event_name) const {
-  const Name* name = Find(event_name);
-  return name == nullptr ? nullptr : name->type;
-}
+SegmentMapping::SegmentMapping(std::shared_ptr<const config::Config> config)
+    : config_(std::move(config)), names_(*config_) {}
 
 bool SegmentMapping::TooLarge(const SegmentBatch& batch) const {
   return batch.event_bytes > 4 * config_->collect.body_bytes_max;

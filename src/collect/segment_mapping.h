@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "base/string_map.h"
 #include "bowerbird/v1/event.pb.h"
 #include "bowerbird/v1/user.pb.h"
 #include "catalog/problem.h"
+#include "collect/segment_names.h"
 #include "config/config.h"
 
 namespace bowerbird::collect {
@@ -55,21 +55,13 @@ class SegmentMapping {
   /// refused (catalog::FromStatus).
   absl::StatusOr<SegmentBatch> Map(std::string_view json_body, SegmentCall call) const;
 
-  /// The event type that a track call of this name becomes; null: none, it is ignored.
-  const config::EventType* TypeOf(std::string_view event_name) const;
-
  private:
   class Message;
   bool TooLarge(const SegmentBatch& batch) const;
   absl::Status TooLargeStatus() const;
-  struct Name {
-    const config::EventType* type = nullptr;  ///< null: ignored on purpose
-    std::string_view collection;              ///< where the name alone says it: "cart", "wishlist"
-  };
-  const Name* Find(std::string_view event_name) const;
 
   const std::shared_ptr<const config::Config> config_;
-  base::StringMap<Name> names_;  ///< by their folded form
+  const SegmentNames names_;
 };
 
 /// The write key that a body carries beside its messages, as browsers send it; empty when there is none. Reads the
