@@ -239,7 +239,11 @@ int main(int argc, char** argv) {
         .Key("lag_s_at_end")
         .Double(static_cast<double>(state.lag_us) * 1e-6)
         .Key("lag_s_max")
-        .Double(lag_s_max);
+        .Double(lag_s_max)
+        .Key("users_cached")
+        .Uint(state.users_cached)
+        .Key("cache_bytes")
+        .Uint(state.cache_bytes);
     if (request_rate == 0) {
       json.Key("half_rate_p50_ms")
           .Double(half.PercentileMs(0.5))

@@ -131,6 +131,8 @@ void App::Stop() {
   if (catalog_ != nullptr) {
     if (const absl::Status status = catalog_->Flush(); !status.ok()) Warn(std::string(status.message()));
   }
+  // Whoever waits for an acknowledgement has it before what answers them goes.
+  if (log_ != nullptr) log_->StopAppends();
 }
 
 absl::Status App::CloseState() {

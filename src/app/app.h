@@ -141,7 +141,8 @@ class App {
   /// Gives the state's store back, so that it can be read by itself: for `bowerbird state verify`. Nothing else of the
   /// App works then.
   absl::Status CloseState();
-  /// Cancels jobs and waits for the one that runs, flushes and stops every thread. Idempotent; the destructor calls it.
+  /// Cancels jobs and waits for the one that runs, flushes, answers every append and stops every thread: nothing can be
+  /// appended any more. Idempotent; the destructor calls it.
   void Stop();
 
  private:

@@ -62,7 +62,9 @@ RocksLog::RocksLog(std::string dir, const RocksLogOptions& options)
   }
 }
 
-RocksLog::~RocksLog() {
+RocksLog::~RocksLog() { StopAppends(); }
+
+void RocksLog::StopAppends() {
   {
     std::lock_guard lock(queue_mutex_);
     closing_ = true;

@@ -68,8 +68,11 @@ class RocksLog final : public EventLog {
   /// (remove the file `durable_mark` to accept that); Unavailable: another process has it open; InvalidArgument:
   /// options.
   static absl::StatusOr<std::unique_ptr<RocksLog>> Open(const std::string& dir, const RocksLogOptions& options);
-  /// Finishes what was appended before. Nothing may call the log meanwhile, but for callbacks, which are refused.
+  /// StopAppends. Nothing may call the log meanwhile, but for callbacks, which are refused.
   ~RocksLog() override;
+  /// Refuses appends from now on as Unavailable, and waits until every one that was begun has called back. Reads go on.
+  /// Not for two threads at once; again does nothing.
+  void StopAppends();
 
   uint32_t PartitionCount(Topic topic) const override;
   absl::StatusOr<std::vector<Offset>> Append(std::vector<AppendRecord> batch) override;

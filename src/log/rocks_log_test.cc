@@ -335,6 +335,20 @@ TEST_F(RocksLogTest, DestructorFinishesWhatWasAppended) {
   EXPECT_EQ(ReadAll(Topic::kEvents, 0).size(), 200U);
 }
 
+TEST_F(RocksLogTest, StopAnswersWhatWasBegunAndRefusesTheRest) {
+  ASSERT_TRUE(Open().ok());
+  std::atomic<int> acknowledged = 0, refused = 0;
+  const auto count = [&](const absl::StatusOr<std::vector<Offset>>& result) { ++(result.ok() ? acknowledged : refused); };
+  for (int i = 0; i < 200; ++i) log_->AppendAsync({{Topic::kEvents, 0, "k", std::string(1000, 'v')}}, count);
+  log_->StopAppends();
+  EXPECT_EQ(acknowledged, 200);
+  EXPECT_TRUE(absl::IsUnavailable(log_->Append({{Topic::kEvents, 0, "k", "v"}}).status()));
+  log_->AppendAsync({{Topic::kEvents, 0, "k", "v"}}, count);
+  EXPECT_EQ(refused, 1);
+  EXPECT_EQ(ReadAll(Topic::kEvents, 0).size(), 200U);
+  log_->StopAppends();
+}
+
 TEST_F(RocksLogTest, AppendsWaitWhenTheQueueIsFull) {
   options_.queue_bytes_max = 10'000;
   ASSERT_TRUE(Open().ok());

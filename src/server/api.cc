@@ -180,7 +180,7 @@ HttpResponse Api::ReloadServer() const {
 void Api::RunJob(const Responder& respond, std::function<HttpResponse()> work) {
   if (jobs_.Add([respond, work = std::move(work)] { respond(work()); })) return;
   respond(ProblemResponse(429, "too_many_jobs",
-                          fmt::format("{} jobs wait already; try again when one has ended", JobQueue::kWaitingMax)));
+                          fmt::format("{} jobs wait already; try again when one has ended", jobs_.waiting_max())));
 }
 
 bool Api::Admit(const Router::Route& route, bool preflight, HttpRequest* request, HttpResponse* problem) const {

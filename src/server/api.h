@@ -98,7 +98,7 @@ class Api {
   base::Published<Origins> origins_;
   InFlight in_flight_;
   std::atomic<bool> draining_ = false;
-  JobQueue jobs_;  ///< ends first: a job uses all of the above
+  JobQueue jobs_{/*waiting_max=*/16};  ///< ends first: a job uses all of the above
 };
 
 }  // namespace bowerbird::server

@@ -51,18 +51,38 @@ Handler Direct(F function) {
   };
 }
 
+/// Wraps a function of the request that writes to the catalog's log.
+template <typename F>
+Handler Written(Api* api, F function) {
+  return [api, function](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
+    const Responder answer =
+        api->in_flight().Take(request->body.size(), AppOf(*request).log().crowded(), respond);
+    if (answer == nullptr) return;
+    QueueWrite(request->app.get(), answer, [request, function, answer] { answer(function(*request)); });
+  };
+}
+
 }  // namespace
+
+void QueueWrite(HostedApp* hosted, const Responder& respond, std::function<void()> write) {
+  if (hosted->writes().Add(std::move(write))) return;
+  HttpResponse refused = ProblemResponse(
+      429, "intake_full", fmt::format("{} writes wait already: send this again after a second",
+                                      hosted->writes().waiting_max()));
+  refused.headers.emplace_back("Retry-After", "1");
+  respond(std::move(refused));
+}
 
 void AddCatalogRoutes(Api* api) {
   const auto id = [](const HttpRequest& request) -> const std::string& {
     return request.path_parameters.find("id")->second;
   };
-  api->AddRoute({"PUT", "/v1/items/{id}", "collect", Direct([=](const HttpRequest& request) {
+  api->AddRoute({"PUT", "/v1/items/{id}", "collect", Written(api, [=](const HttpRequest& request) {
                    auto item = collect::ParseItem(request.body, id(request), collect::ItemUse::kWhole,
                                                   *AppOf(request).config());
                    return ItemResponse(item.ok() ? AppOf(request).catalog_intake().Put(*std::move(item)) : item);
                  })});
-  api->AddRoute({"PATCH", "/v1/items/{id}", "collect", Direct([=](const HttpRequest& request) {
+  api->AddRoute({"PATCH", "/v1/items/{id}", "collect", Written(api, [=](const HttpRequest& request) {
                    const auto patch = collect::ParseItem(request.body, id(request), collect::ItemUse::kPatch,
                                                          *AppOf(request).config());
                    return ItemResponse(patch.ok() ? AppOf(request).catalog_intake().Patch(*patch) : patch);
@@ -70,18 +90,18 @@ void AddCatalogRoutes(Api* api) {
   api->AddRoute({"GET", "/v1/items/{id}", "serve", Direct([=](const HttpRequest& request) {
                    return ItemResponse(AppOf(request).catalog().Get(id(request)));
                  })});
-  api->AddRoute({"DELETE", "/v1/items/{id}", "collect", Direct([=](const HttpRequest& request) {
+  api->AddRoute({"DELETE", "/v1/items/{id}", "collect", Written(api, [=](const HttpRequest& request) {
                    return EmptyResponse(AppOf(request).catalog_intake().Delete(id(request)));
                  })});
-  api->AddRoute({"POST", "/v1/items/{id}:withdraw", "collect", Direct([=](const HttpRequest& request) {
+  api->AddRoute({"POST", "/v1/items/{id}:withdraw", "collect", Written(api, [=](const HttpRequest& request) {
                    return ItemResponse(AppOf(request).catalog_intake().Withdraw(id(request)));
                  })});
-  api->AddRoute({"POST", "/v1/items:batch", "collect", Direct([=](const HttpRequest& request) {
+  api->AddRoute({"POST", "/v1/items:batch", "collect", Written(api, [=](const HttpRequest& request) {
                    const auto batch = collect::ParseItemsBatch(request.body, *AppOf(request).config());
                    return batch.ok() ? BatchResponse(AppOf(request).catalog_intake().Batch(*batch))
                                      : ProblemResponse(batch.status());
                  })});
-  api->AddRoute({"PUT", "/v1/users/{id}", "collect", Direct([=](const HttpRequest& request) {
+  api->AddRoute({"PUT", "/v1/users/{id}", "collect", Written(api, [=](const HttpRequest& request) {
                    auto user = collect::ParseUser(request.body, id(request), *AppOf(request).config());
                    if (user.ok()) user = AppOf(request).catalog_intake().PutUser(*std::move(user));
                    if (!user.ok()) return ProblemResponse(user.status());

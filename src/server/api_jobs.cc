@@ -33,7 +33,7 @@ void RunJob(HostedApp* hosted, const Responder& respond,
   const auto run = [hosted, respond, job = std::move(job)] { respond(JobResponse(job(hosted->app()))); };
   if (hosted->jobs().Add(run)) return;
   respond(ProblemResponse(429, "too_many_jobs",
-                          fmt::format("{} jobs wait already; try again when one has ended", JobQueue::kWaitingMax)));
+                          fmt::format("{} jobs wait already; try again when one has ended", hosted->jobs().waiting_max())));
 }
 
 }  // namespace

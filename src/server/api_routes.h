@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+
 #include "server/api.h"
 
 namespace bowerbird::server {
@@ -12,5 +14,9 @@ void AddSegmentRoutes(Api* api);
 void AddCatalogRoutes(Api* api);
 void AddServeRoutes(Metrics* metrics, Api* api);
 void AddJobRoutes(Api* api);
+
+/// Runs `write` where those who serve do not wait for it; answers 429 when too many wait already. The app outlives it:
+/// `respond`, which `write` is to call, holds the request, which holds the app.
+void QueueWrite(HostedApp* hosted, const Responder& respond, std::function<void()> write);
 
 }  // namespace bowerbird::server

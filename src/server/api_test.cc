@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/notification.h"
 #include "config/config.h"
 
@@ -22,7 +23,7 @@ class ApiTest : public testing::Test {
   ApiTest() {
     fs::remove_all(dir_);
     fs::create_directories(dir_);
-    EXPECT_TRUE(apps_.Create("a", "").ok());
+    EXPECT_TRUE(apps_.Create("a", "[users.attributes]\ncountry = \"string\"\n").ok());
     EXPECT_TRUE(apps_.Create("b", "[collect]\nbody_bytes_max = 1024\n").ok());
     keys_ = *Keys::Open(dir_ + "/keys.json");
     api_ = std::make_unique<Api>(&apps_, keys_.get(), &audit_, &metrics_, Api::Options());
@@ -30,17 +31,21 @@ class ApiTest : public testing::Test {
   std::string Key(const std::string& app, const std::vector<std::string>& scopes) {
     return keys_->Create({.name = "test", .app = app, .scopes = scopes})->secret;
   }
-  HttpResponse Call(const std::string& key, const std::string& method, const std::string& path,
-                    const std::string& body = "", const std::string& app = "") {
+  void Start(const std::string& key, const std::string& method, const std::string& path, const std::string& body,
+             const std::string& app, const Responder& respond) {
     auto request = std::make_shared<HttpRequest>();
     request->method = method;
     request->path = path;
     request->body = body;
     if (!key.empty()) request->headers["authorization"] = "Bearer " + key;
     if (!app.empty()) request->headers["bowerbird-app"] = app;
+    api_->Handle(std::move(request), respond);
+  }
+  HttpResponse Call(const std::string& key, const std::string& method, const std::string& path,
+                    const std::string& body = "", const std::string& app = "") {
     HttpResponse response;
     absl::Notification done;
-    api_->Handle(std::move(request), [&](HttpResponse answer) {
+    Start(key, method, path, body, app, [&](HttpResponse answer) {
       response = std::move(answer);
       done.Notify();
     });
@@ -66,6 +71,37 @@ TEST_F(ApiTest, AKeyReadsAndWritesItsOwnAppOnly) {
   EXPECT_EQ(Call(a, "GET", "/v1/items/x", "", "a").status, 200);
   EXPECT_EQ(Call("", "GET", "/v1/items/x", "", "a").status, 401);
   EXPECT_EQ(Call("bb_no", "GET", "/v1/items/x").status, 401);
+}
+
+TEST_F(ApiTest, WritesThatWaitForADiskHoldUpNobodyElse) {
+  const std::string a = Key("a", {"collect", "serve"}), b = Key("b", {"collect"});
+  ASSERT_EQ(Call(a, "PUT", "/v1/items/x", kItem).status, 200);
+  const std::shared_ptr<HostedApp> hosted = *apps_.Find("a");
+  absl::Notification disk;
+  absl::BlockingCounter answered(2);
+  ASSERT_TRUE(hosted->writes().Add([&] { disk.WaitForNotification(); }));
+  int put_status = 0, identify_status = 0;
+  Start(a, "PUT", "/v1/items/y", kItem, "", [&](HttpResponse answer) {
+    put_status = answer.status;
+    answered.DecrementCount();
+  });
+  Start(a, "POST", "/v1/identify", R"({"userId":"u","traits":{"country":"NZ"}})", "", [&](HttpResponse answer) {
+    identify_status = answer.status;
+    answered.DecrementCount();
+  });
+  EXPECT_EQ(Call(a, "GET", "/v1/items/x").status, 200);
+  EXPECT_EQ(Call(b, "PUT", "/v1/items/x", kItem).status, 200);
+  EXPECT_EQ(put_status, 0);
+  EXPECT_EQ(identify_status, 0);
+  while (hosted->writes().Add([] {})) {
+  }
+  const HttpResponse refused = Call(a, "PUT", "/v1/items/z", kItem);
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_THAT(refused.headers, testing::Contains(testing::Pair("Retry-After", "1")));
+  disk.Notify();
+  answered.Wait();
+  EXPECT_EQ(put_status, 200);
+  EXPECT_EQ(identify_status, 200);
 }
 
 TEST_F(ApiTest, AnOperatorsKeyOpensEveryAppAndAnAdminsDoesNotOperate) {

@@ -47,6 +47,8 @@ class HostedApp {
   void ExportGauges();
   /// Where handlers run what takes seconds or more: one app's jobs do not wait for another's.
   JobQueue& jobs() { return jobs_; }
+  /// Where handlers write items and users, each with an fsync, so that those who serve do not wait for a slow disk.
+  JobQueue& writes() { return writes_; }
 
  private:
   const std::string name_;
@@ -57,7 +59,9 @@ class HostedApp {
   const QuotaMetrics quota_metrics_;
   std::once_flag routes_once_;
   std::vector<Metrics::Route> route_metrics_;
-  JobQueue jobs_;  ///< ends first: a job uses all of the above
+  // End first: what they run uses all of the above.
+  JobQueue writes_{/*waiting_max=*/1024};
+  JobQueue jobs_{/*waiting_max=*/16};
 };
 
 }  // namespace bowerbird::server

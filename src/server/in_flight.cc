@@ -8,10 +8,10 @@ namespace bowerbird::server {
 
 InFlight::InFlight(uint64_t bytes_max, Metrics* metrics)
     : bytes_max_(bytes_max),
-      gauge_(&metrics->Gauge("bowerbird_collect_in_flight_bytes", "Bodies of events taken and not yet durable.")),
+      gauge_(&metrics->Gauge("bowerbird_collect_in_flight_bytes", "Bodies of events, items and users taken and not yet durable.")),
       refused_(
           &metrics->Counter("bowerbird_collect_refused_total",
-                            "Requests with events that were answered by 429, because the log could not keep up.")) {}
+                            "Requests with events, items or users that were answered by 429, because the log could not keep up.")) {}
 
 std::optional<HttpResponse> InFlight::TryTake(uint64_t bytes, bool log_crowded) {
   const uint64_t bytes_max = bytes_max_;
@@ -22,7 +22,7 @@ std::optional<HttpResponse> InFlight::TryTake(uint64_t bytes, bool log_crowded) 
       HttpResponse problem = ProblemResponse(
           429, "intake_full",
           log_crowded ? "the log cannot keep up: send this again after a second"
-                      : fmt::format("{} bytes of events wait for the log; expected at most {}: send this again after a "
+                      : fmt::format("{} bytes wait for the log; expected at most {}: send this again after a "
                                     "second",
                                     before + bytes, bytes_max));
       problem.headers.emplace_back("Retry-After", "1");

@@ -4,7 +4,7 @@
 
 namespace bowerbird::server {
 
-JobQueue::JobQueue() : thread_([this] { Run(); }) {}
+JobQueue::JobQueue(size_t waiting_max) : waiting_max_(waiting_max), thread_([this] { Run(); }) {}
 
 JobQueue::~JobQueue() {
   {
@@ -16,7 +16,7 @@ JobQueue::~JobQueue() {
 
 bool JobQueue::Add(std::function<void()> job) {
   const absl::MutexLock lock(&mutex_);
-  if (waiting_.size() >= kWaitingMax) return false;
+  if (waiting_.size() >= waiting_max_) return false;
   waiting_.push_back(std::move(job));
   return true;
 }

@@ -127,6 +127,46 @@ HttpResponse Answer(const std::vector<SegmentMessage>& messages, bool is_batch,
   return response;
 }
 
+/// A request under way.
+struct Taken {
+  std::shared_ptr<HttpRequest> request;
+  std::shared_ptr<SegmentBatch> batch;
+  SegmentCall call;
+  Responder answer;
+};
+
+/// False: it failed, and is answered.
+bool PatchUsers(const Taken& taken) {
+  SegmentBatch& batch = *taken.batch;
+  const auto patched = taken.request->app->app().catalog_intake().PatchUsers(batch.users);
+  if (!patched.ok()) {
+    taken.answer(ProblemResponse(patched.status()));
+    return false;
+  }
+  for (size_t i = 0; i < patched->size(); ++i) {
+    if ((*patched)[i].ok()) continue;
+    Reject(catalog::FromStatus((*patched)[i]), &batch.messages[batch.user_messages[i]]);
+  }
+  Keep(batch.messages, &batch.events, &batch.event_messages);
+  return true;
+}
+
+void Collect(const Taken& taken) {
+  taken.request->app->app().collector().CollectEvents(
+      std::move(taken.batch->events), collect::Collector::Source::kLive,
+      [taken](const absl::StatusOr<collect::CollectResult>& result) {
+        if (!result.ok()) return taken.answer(ProblemResponse(result.status()));
+        const HostedApp::CollectMetrics& metrics = taken.request->app->collect_metrics();
+        SegmentBatch& batch = *taken.batch;
+        Api::ChargeEvents(*taken.request, std::max<uint64_t>(batch.messages.size(),
+                                                             uint64_t{result->accepted} + result->rejected));
+        metrics.accepted->Increment(result->accepted);
+        metrics.rejected->Increment(result->rejected);
+        Judge(*result, &batch);
+        taken.answer(Answer(batch.messages, taken.call == SegmentCall::kBatch, metrics.segment));
+      });
+}
+
 }  // namespace
 
 void AddSegmentRoutes(Api* api) {
@@ -138,32 +178,14 @@ void AddSegmentRoutes(Api* api) {
       const Responder answer =
           api->in_flight().Take(request->body.size(), request->app->app().log().crowded(), respond);
       if (answer == nullptr) return;
-      app::App& app = request->app->app();
-      auto mapped = app.segment().Map(request->body, call);
+      auto mapped = request->app->app().segment().Map(request->body, call);
       if (!mapped.ok()) return answer(ProblemResponse(mapped.status()));
-      auto batch = std::make_shared<SegmentBatch>(*std::move(mapped));
-      if (!api->Authorize(request.get(), "collect", &refused)) RefuseIdentities(batch.get());
-      if (!batch->users.empty()) {
-        const auto patched = app.catalog_intake().PatchUsers(batch->users);
-        if (!patched.ok()) return answer(ProblemResponse(patched.status()));
-        for (size_t i = 0; i < patched->size(); ++i) {
-          if ((*patched)[i].ok()) continue;
-          Reject(catalog::FromStatus((*patched)[i]), &batch->messages[batch->user_messages[i]]);
-        }
-        Keep(batch->messages, &batch->events, &batch->event_messages);
-      }
-      const HostedApp::CollectMetrics& metrics = request->app->collect_metrics();
-      app.collector().CollectEvents(
-          std::move(batch->events), collect::Collector::Source::kLive,
-          [answer, batch, call, request, &metrics](const absl::StatusOr<collect::CollectResult>& result) {
-            if (!result.ok()) return answer(ProblemResponse(result.status()));
-            Api::ChargeEvents(
-                *request, std::max<uint64_t>(batch->messages.size(), uint64_t{result->accepted} + result->rejected));
-            metrics.accepted->Increment(result->accepted);
-            metrics.rejected->Increment(result->rejected);
-            Judge(*result, batch.get());
-            answer(Answer(batch->messages, call == SegmentCall::kBatch, metrics.segment));
-          });
+      const Taken taken{request, std::make_shared<SegmentBatch>(*std::move(mapped)), call, answer};
+      if (!api->Authorize(request.get(), "collect", &refused)) RefuseIdentities(taken.batch.get());
+      if (taken.batch->users.empty()) return Collect(taken);
+      QueueWrite(request->app.get(), answer, [taken] {
+        if (PatchUsers(taken)) Collect(taken);
+      });
     };
     api->AddRoute({"POST", path.path, "events", handler, KeyPlace::kBody, /*browser=*/true});
   }

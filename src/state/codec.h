@@ -105,4 +105,27 @@ class Reader {
   bool ok_ = true;
 };
 
+/// A row of numbers as differences, so that values near each other take a byte or two.
+class DifferenceWriter {
+ public:
+  explicit DifferenceWriter(std::string* out) : out_(out) {}
+  void Put(uint32_t value) {
+    PutSigned(int64_t{value} - last_, out_);
+    last_ = value;
+  }
+
+ private:
+  std::string* out_;
+  int64_t last_ = 0;
+};
+class DifferenceReader {
+ public:
+  explicit DifferenceReader(Reader* in) : in_(in) {}
+  uint32_t Next() { return static_cast<uint32_t>(last_ += static_cast<uint64_t>(in_->Signed())); }
+
+ private:
+  Reader* in_;
+  uint64_t last_ = 0;  // unsigned: damaged bytes may run over
+};
+
 }  // namespace bowerbird::state

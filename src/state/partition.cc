@@ -55,14 +55,14 @@ absl::Status Partition::Fold(const replay::EventBatch& batch, const std::functio
 }
 
 void Partition::PrefetchUsers(std::span<const Record> records) {
-  std::array<const CachedUser*, kEventsAtOnce> users;
+  std::array<std::pair<const CachedUser*, const v1::Event*>, kEventsAtOnce> users;
   size_t count = 0;
   for (const Record& record : records) {
     if (record.event == nullptr) continue;
     const CachedUser* user = users_.Find(UserKey(record.event->user_key()));
-    if (user != nullptr) users[count++] = user;
+    if (user != nullptr) users[count++] = {user, record.event};
   }
-  for (size_t i = 0; i < count; ++i) UserCache::Prefetch(*users[i]);
+  for (size_t i = 0; i < count; ++i) UserCache::Prefetch(*users[i].first, *users[i].second);
 }
 
 void Partition::SkipTo(log::Offset offset) {

@@ -13,6 +13,7 @@
 #include <filesystem>
 
 #include "base/status_macros.h"
+#include "base/thread_priority.h"
 #include "fmt/format.h"
 #include "state/codec.h"
 #include "state/merge_operators.h"
@@ -25,6 +26,9 @@ namespace {
 using catalog::ItemKey;
 using catalog::UserKey;
 
+/// As the fold: whoever waits for an answer goes first.
+constexpr int kGiveWaySteps = 10;
+
 std::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 rocksdb::Slice ToSlice(std::string_view text) { return {text.data(), text.size()}; }
 
@@ -36,9 +40,17 @@ absl::StatusOr<std::optional<UserRecord>> Decode(UserKey user, const rocksdb::St
   return record;
 }
 
-/// Counts what flushes and compactions write.
-class WriteMeter final : public rocksdb::EventListener {
+/// Counts what flushes and compactions write, and lets compactions give way.
+class BackgroundWork final : public rocksdb::EventListener {
  public:
+  void OnCompactionBegin(rocksdb::DB*, const rocksdb::CompactionJobInfo&) override {
+    // RocksDB keeps this thread for compactions.
+    thread_local const bool gives_way = [] {
+      base::GiveWay(kGiveWaySteps);
+      return true;
+    }();
+    static_cast<void>(gives_way);
+  }
   void OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo& info) override {
     const rocksdb::TableProperties& table = info.table_properties;
     bytes_ += table.data_size + table.index_size + table.filter_size;
@@ -116,42 +128,46 @@ class RocksStateStore final : public StateStore {
   absl::StatusOr<std::vector<log::Offset>> LoadOffsets(uint32_t partitions) const override;
   absl::StatusOr<std::string> LoadFormat(std::string_view key) const override;
   std::unique_ptr<Cursor> NewCursor(Column column) const override;
-  uint64_t file_bytes_written() const override { return meter_->bytes(); }
+  uint64_t file_bytes_written() const override { return background_->bytes(); }
   uint64_t memory_bytes() const override {
     return memory_.block_cache->GetUsage() + memory_.write_buffers->memory_usage();
   }
 
  private:
   std::vector<rocksdb::ColumnFamilyHandle*> Columns() const;
-  std::shared_ptr<WriteMeter> meter_;
+  std::shared_ptr<BackgroundWork> background_;
   store::RocksMemory memory_;
   std::unique_ptr<store::RocksStore> rocks_;
 };
 
 absl::StatusOr<std::unique_ptr<StateStore>> RocksStateStore::Open(const std::string& dir, const Options& options) {
   auto store = std::make_unique<RocksStateStore>();
-  store->meter_ = std::make_shared<WriteMeter>();
+  store->background_ = std::make_shared<BackgroundWork>();
   const uint64_t write_bytes = std::max<uint64_t>(options.memory_bytes / 2, 1u << 20);
   store->memory_ = store::MakeRocksMemory(std::max<uint64_t>(options.memory_bytes / 2, 1u << 20), write_bytes);
 
   rocksdb::DBOptions db = store::RocksDbOptions(store->memory_);
   db.atomic_flush = true;
   db.allow_concurrent_memtable_write = false;  // needed for insert hints
-  db.listeners.push_back(store->meter_);
+  db.listeners.push_back(store->background_);
   std::vector<store::RocksStore::Column> columns;
   for (size_t column = 0; column < kColumns; ++column) {
     rocksdb::ColumnFamilyOptions family = store::RocksColumnOptions(store->memory_, write_bytes);
     rocksdb::BlockBasedTableOptions table = *family.table_factory->GetOptions<rocksdb::BlockBasedTableOptions>();
     table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
     family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-    // Keys and prints do not shrink, names and times do; a dictionary lets small blocks share them.
-    family.compression = rocksdb::kZSTD;
-    family.compression_opts.level = 1;
+    // Keys and prints do not shrink, names and times do; a dictionary lets small blocks share them. What is yet to be
+    // merged is soon written again, and only packed in passing.
+    family.compression = rocksdb::kLZ4Compression;
     family.bottommost_compression = rocksdb::kZSTD;
     family.bottommost_compression_opts.enabled = true;
     family.bottommost_compression_opts.max_dict_bytes = 16 << 10;
     family.bottommost_compression_opts.zstd_max_train_bytes = 1 << 20;
     family.level_compaction_dynamic_level_bytes = true;
+    // A merge rewrites users whole, for a few operations each: it waits until there are more of them.
+    family.level0_file_num_compaction_trigger = 8;
+    family.level0_slowdown_writes_trigger = 24;
+    family.level0_stop_writes_trigger = 40;
     family.disable_auto_compactions = true;
     // What is written at once comes in the order of its keys: each is inserted from where the last one went, without a
     // search from the top.

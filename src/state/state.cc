@@ -42,6 +42,8 @@ constexpr size_t kItemEventsMax = 1 << 13;
 // A table is published again after this long even if nothing was folded: windows move on.
 constexpr int64_t kTableAgeUsMax = 60'000'000;
 constexpr size_t kEvictAtOnce = 32;
+// A store with less writes small files often, as long as that leaves users half of the memory.
+constexpr uint64_t kStoreBytesMin = 256u << 20;
 // A tenth of the share of a thread that takes in events.
 constexpr int kFoldNice = 10;
 
@@ -87,6 +89,9 @@ class StopSignal {
   bool stopped_ = false;
 };
 
+/// What of state.cache_bytes is the store's, for blocks and for writes not yet flushed; users have the rest.
+uint64_t StoreBytes(uint64_t cache_bytes) { return std::max(cache_bytes / 4, std::min(cache_bytes / 2, kStoreBytesMin)); }
+
 class StateImpl final : public State {
  public:
   StateImpl(std::shared_ptr<const config::Config> config, log::EventLog* log, const base::Clock* clock, Options options)
@@ -97,7 +102,7 @@ class StateImpl final : public State {
         stores_(options_.stores != nullptr ? *options_.stores : RocksStateStores()),
         policy_(*config_),
         partition_count_(log->PartitionCount(Topic::kEvents)),
-        budget_(config_->state.cache_bytes / 2) {}
+        budget_(config_->state.cache_bytes - StoreBytes(config_->state.cache_bytes)) {}
   ~StateImpl() override { Stop(); }
 
   absl::Status Init(const std::string& dir);
@@ -239,7 +244,7 @@ absl::Status StateImpl::Init(const std::string& dir) {
 }
 
 absl::Status StateImpl::OpenAndRead(std::vector<Offset>* offsets) {
-  ASSIGN_OR_RETURN(store_, OpenStateStore(stores_, dir_, policy_, config_->state.cache_bytes / 2, *log_));
+  ASSIGN_OR_RETURN(store_, OpenStateStore(stores_, dir_, policy_, StoreBytes(config_->state.cache_bytes), *log_));
   ASSIGN_OR_RETURN(*offsets, store_->LoadOffsets(partition_count_));
   builder_.emplace(*config_, policy_.item_layout(), partition_count_);
   RETURN_IF_ERROR(

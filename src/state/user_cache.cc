@@ -61,17 +61,11 @@ void UserCache::Charge(CachedUser* user) {
   user->charged_bytes = bytes;
 }
 
-void UserCache::Prefetch(const CachedUser& user) {
-  // The prints are read whole, for a repeated event; the processor goes on by itself once it is on its way.
-  user.record.prints.Prefetch();
-  if (!user.record.seen.empty()) {
-    // The first steps of a search.
-    const SeenItem* seen = user.record.seen.data();
-    const size_t size = user.record.seen.size();
-    for (const size_t at : {size / 2, size / 4, size / 4 * 3}) __builtin_prefetch(seen + at);
-  }
-  if (!user.record.actions.empty()) __builtin_prefetch(&user.record.actions.back());
-  __builtin_prefetch(user.pending_ops.data() + user.pending_ops.size());
+void UserCache::Prefetch(const CachedUser& user, const v1::Event& event) {
+  if (event.dedupe_print() != 0) user.record.prints.Prefetch(event.dedupe_print());
+  if (event.type() == "impression") user.record.seen.Prefetch(catalog::ItemKey(event.item_key()));
+  if (!user.record.actions.empty()) __builtin_prefetch(&user.record.actions.back(), 1);
+  __builtin_prefetch(user.pending_ops.data() + user.pending_ops.size(), 1);
 }
 
 void UserCache::MarkDirty(CachedUser* user) {

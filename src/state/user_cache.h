@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "bowerbird/v1/event.pb.h"
 #include "state/user_op.h"
 #include "state/user_record.h"
 #include "state/user_state.h"
@@ -57,8 +58,8 @@ class UserCache {
   /// Hands over the users with unwritten changes and marks them as being written.
   std::vector<CachedUser*> TakeDirty();
   bool has_dirty() const { return !dirty_.empty(); }
-  /// Brings what a fold of the user's next event reads nearer to the processor.
-  static void Prefetch(const CachedUser& user);
+  /// Brings what a fold of the user's event touches nearer to the processor.
+  static void Prefetch(const CachedUser& user, const v1::Event& event);
   /// Drops up to `users_max` clean users, least recently used first, about; returns how many. May return fewer than
   /// there are to drop.
   size_t Evict(size_t users_max);

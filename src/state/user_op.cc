@@ -6,6 +6,7 @@
 #include "base/vector_math.h"
 #include "state/codec.h"
 #include "state/decay.h"
+#include "state/growth.h"
 
 namespace bowerbird::state {
 namespace {
@@ -86,7 +87,7 @@ void Spill(const UserLayout& layout, UserRecord* record, std::vector<SpilledBloc
   while (record->actions.size() >= size_t{layout.sequence_max} + kLifelongBlock) {
     const auto end = record->actions.begin() + kLifelongBlock;
     for (auto action = record->actions.begin(); action != end; ++action) {
-      record->MarkSeen(action->item, action->time_s, 0);
+      record->seen.Mark(action->item, action->time_s, 0);
     }
     if (spilled != nullptr) {
       const uint64_t first = record->actions_total - record->actions.size();
@@ -97,7 +98,7 @@ void Spill(const UserLayout& layout, UserRecord* record, std::vector<SpilledBloc
 }
 
 void Act(const UserLayout& layout, const UserOp& op, UserRecord* record, std::vector<SpilledBlock>* spilled) {
-  record->actions.push_back({op.item, SecondsOf(op.event_time_us), op.type, op.surface, op.strength_bf16});
+  PushTightly({op.item, SecondsOf(op.event_time_us), op.type, op.surface, op.strength_bf16}, &record->actions);
   ++record->actions_total;
   Spill(layout, record, spilled);
   if (!op.collection.empty()) AddToCollection(op.collection, op.item, record);
@@ -144,7 +145,7 @@ void Merge(const UserLayout& layout, const UserOp& op, UserRecord* record, std::
   std::stable_sort(record->actions.begin(), record->actions.end(),
                    [](const Action& a, const Action& b) { return a.time_s < b.time_s; });
   Spill(layout, record, spilled);
-  for (const SeenItem& seen : other.seen) record->MarkSeen(seen.item, seen.time_s, seen.count);
+  for (const SeenItem& seen : other.seen.Sorted()) record->seen.Mark(seen.item, seen.time_s, seen.count);
   for (const catalog::ItemKey item : other.hidden) Hide(item, record);
   for (const catalog::ItemKey item : other.unhidden) std::erase(record->hidden, item);
   for (const CollectionState& collection : other.collections) {
@@ -263,7 +264,7 @@ void ApplyUserOp(const UserLayout& layout, const UserOp& op, UserRecord* record,
     case UserOp::Kind::kBecome:
       break;
     case UserOp::Kind::kImpression:
-      record->MarkSeen(op.item, SecondsOf(op.event_time_us), 1);
+      record->seen.Mark(op.item, SecondsOf(op.event_time_us), 1);
       break;
     case UserOp::Kind::kAction:
       Act(layout, op, record, spilled);

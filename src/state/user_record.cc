@@ -12,40 +12,12 @@ namespace {
 constexpr uint8_t kFormat = 1;
 /// A record with what few users have: whom it has become, who has become it.
 constexpr uint8_t kFormatMerged = 2;
-constexpr int64_t kHourUs = 3'600'000'000;
-
-uint32_t ClampToUint32(int64_t value) {
-  return static_cast<uint32_t>(std::clamp<int64_t>(value, 0, std::numeric_limits<uint32_t>::max()));
-}
-
-/// Differences, so that values near each other take a byte or two.
-template <typename T, typename Get>
-void PutDifferences(const std::vector<T>& values, size_t from, Get get, std::string* out) {
-  int64_t last = 0;
-  for (size_t i = from; i < values.size(); ++i) {
-    const int64_t value = get(values[i]);
-    PutSigned(value - last, out);
-    last = value;
-  }
-}
-class Differences {
- public:
-  explicit Differences(Reader* in) : in_(in) {}
-  uint32_t Next() { return static_cast<uint32_t>(last_ += static_cast<uint64_t>(in_->Signed())); }
-
- private:
-  Reader* in_;
-  uint64_t last_ = 0;  // unsigned: damaged bytes may run over
-};
 
 // Columns, so that the compressor finds like beside like.
 void PutActions(const Action* actions, size_t count, std::string* out) {
   for (size_t i = 0; i < count; ++i) PutFixed(actions[i].item.value, out);
-  int64_t last = 0;
-  for (size_t i = 0; i < count; ++i) {
-    PutSigned(static_cast<int64_t>(actions[i].time_s) - last, out);
-    last = actions[i].time_s;
-  }
+  DifferenceWriter times(out);
+  for (size_t i = 0; i < count; ++i) times.Put(actions[i].time_s);
   for (size_t i = 0; i < count; ++i) PutFixed(actions[i].type, out);
   for (size_t i = 0; i < count; ++i) PutFixed(actions[i].surface, out);
   for (size_t i = 0; i < count; ++i) PutFixed(actions[i].strength_bf16, out);
@@ -54,7 +26,7 @@ void PutActions(const Action* actions, size_t count, std::string* out) {
 std::vector<Action> GetActions(size_t count, Reader* in) {
   std::vector<Action> actions(count);
   for (Action& action : actions) action.item.value = in->Fixed<uint64_t>();
-  Differences times(in);
+  DifferenceReader times(in);
   for (Action& action : actions) action.time_s = times.Next();
   for (Action& action : actions) action.type = in->Fixed<uint8_t>();
   for (Action& action : actions) action.surface = in->Fixed<uint8_t>();
@@ -75,97 +47,16 @@ std::vector<catalog::ItemKey> GetItems(Reader* in) {
 
 bool ByItem(const SeenItem& a, const SeenItem& b) { return a.item < b.item; }
 
-/// Adds to a list sorted by item.
-void MergeSeen(SeenItem* into, uint32_t time_s, uint32_t impressions) {
-  into->time_s = std::max(into->time_s, time_s);
-  const uint64_t count = uint64_t{into->count} + impressions;
-  into->count = static_cast<uint32_t>(std::min<uint64_t>(count, std::numeric_limits<uint32_t>::max()));
-}
-
-void DropOldestSeen(std::vector<SeenItem>* seen) {
-  std::vector<std::pair<uint32_t, uint64_t>> ages;
-  ages.reserve(seen->size());
-  for (const SeenItem& entry : *seen) ages.emplace_back(entry.time_s, entry.item.value);
-  std::nth_element(ages.begin(), ages.begin() + kSeenSweep, ages.end());
-  const std::pair<uint32_t, uint64_t> oldest_kept = ages[kSeenSweep];
-  std::erase_if(*seen, [&](const SeenItem& entry) { return std::pair(entry.time_s, entry.item.value) < oldest_kept; });
-}
-
 }  // namespace
-
-bool PrintWindow::Contains(uint64_t print) const {
-  return std::find(prints_.begin() + static_cast<ptrdiff_t>(first_), prints_.end(), print) != prints_.end();
-}
-
-void PrintWindow::Add(uint64_t print, int64_t event_time_us, int64_t receive_time_us, uint32_t prints_max,
-                      int64_t window_us) {
-  const uint32_t now_h = ClampToUint32(receive_time_us / kHourUs);
-  prints_.push_back(print);
-  event_times_s_.push_back(ClampToUint32(event_time_us / 1'000'000));
-  receive_times_h_.push_back(now_h);
-  const uint64_t window_h = window_us <= 0 ? std::numeric_limits<uint32_t>::max() : (window_us + kHourUs - 1) / kHourUs;
-  while (size() > prints_max || (size() > 1 && receive_times_h_[first_] + window_h < now_h)) {
-    dropped_until_s_ = static_cast<uint32_t>(std::max<uint64_t>(
-        dropped_until_s_,
-        std::min<uint64_t>(uint64_t{event_times_s_[first_]} + 1, std::numeric_limits<uint32_t>::max())));
-    ++first_;
-  }
-  if (first_ > 16 && first_ >= size()) {
-    const auto front = static_cast<ptrdiff_t>(first_);
-    prints_.erase(prints_.begin(), prints_.begin() + front);
-    event_times_s_.erase(event_times_s_.begin(), event_times_s_.begin() + front);
-    receive_times_h_.erase(receive_times_h_.begin(), receive_times_h_.begin() + front);
-    first_ = 0;
-  }
-}
-
-bool PrintWindow::MayHaveDropped(int64_t event_time_us) const {
-  return ClampToUint32(event_time_us / 1'000'000) < dropped_until_s_;
-}
-
-void PrintWindow::Encode(std::string* out) const {
-  PutVarint(size(), out);
-  for (size_t i = first_; i < prints_.size(); ++i) PutFixed(prints_[i], out);
-  const auto same = [](uint32_t value) { return static_cast<int64_t>(value); };
-  PutDifferences(event_times_s_, first_, same, out);
-  PutDifferences(receive_times_h_, first_, same, out);
-  PutVarint(dropped_until_s_, out);
-}
-
-bool PrintWindow::Decode(Reader* in) {
-  first_ = 0;
-  const uint64_t count = in->Count(10);
-  prints_.resize(count);
-  event_times_s_.resize(count);
-  receive_times_h_.resize(count);
-  for (uint64_t& print : prints_) print = in->Fixed<uint64_t>();
-  Differences event_times(in);
-  for (uint32_t& time : event_times_s_) time = event_times.Next();
-  Differences receive_times(in);
-  for (uint32_t& time : receive_times_h_) time = receive_times.Next();
-  dropped_until_s_ = static_cast<uint32_t>(in->Varint());
-  return in->ok();
-}
 
 bool UserRecord::HasMerged(catalog::UserKey source, uint64_t offset) const {
   return std::any_of(merged.begin(), merged.end(),
                      [&](const MergedSource& m) { return m.source == source && m.offset >= offset; });
 }
 
-void UserRecord::MarkSeen(catalog::ItemKey item, uint32_t time_s, uint32_t impressions) {
-  const SeenItem entry{item, time_s, impressions};
-  const auto place = std::lower_bound(seen.begin(), seen.end(), entry, ByItem);
-  if (place != seen.end() && place->item == item) {
-    MergeSeen(&*place, time_s, impressions);
-    return;
-  }
-  seen.insert(place, entry);
-  if (seen.size() >= kSeenMax + kSeenSweep) DropOldestSeen(&seen);
-}
-
 size_t UserRecord::MemoryBytes() const {
   size_t bytes = sizeof(UserRecord) + id.capacity() + actions.capacity() * sizeof(Action) +
-                 seen.capacity() * sizeof(SeenItem) + prints.MemoryBytes() +
+                 seen.MemoryBytes() + prints.MemoryBytes() +
                  hidden.capacity() * sizeof(catalog::ItemKey) + collections.capacity() * sizeof(CollectionState) +
                  affinities.capacity() * sizeof(Affinity) + becomes.capacity() +
                  merged.capacity() * sizeof(MergedSource);
@@ -188,11 +79,7 @@ std::string EncodeUserRecord(const UserRecord& record) {
   PutVarint(record.actions_total, &out);
   PutVarint(record.actions.size(), &out);
   PutActions(record.actions.data(), record.actions.size(), &out);
-  PutVarint(record.seen.size(), &out);
-  for (const SeenItem& entry : record.seen) PutFixed(entry.item.value, &out);
-  PutDifferences(
-      record.seen, 0, [](const SeenItem& entry) { return static_cast<int64_t>(entry.time_s); }, &out);
-  for (const SeenItem& entry : record.seen) PutVarint(entry.count, &out);
+  record.seen.Encode(&out);
   record.prints.Encode(&out);
   PutItems(record.hidden, &out);
   PutVarint(record.collections.size(), &out);
@@ -229,11 +116,7 @@ absl::StatusOr<UserRecord> DecodeUserRecord(std::string_view bytes) {
   record.last_time_us = in.Signed();
   record.actions_total = in.Varint();
   record.actions = GetActions(in.Count(13), &in);
-  record.seen.resize(in.Count(10));
-  for (SeenItem& entry : record.seen) entry.item.value = in.Fixed<uint64_t>();
-  Differences times(&in);
-  for (SeenItem& entry : record.seen) entry.time_s = times.Next();
-  for (SeenItem& entry : record.seen) entry.count = static_cast<uint32_t>(in.Varint());
+  record.seen.Decode(&in);
   record.prints.Decode(&in);
   record.hidden = GetItems(&in);
   record.collections.resize(in.Count(2));
@@ -305,8 +188,9 @@ std::shared_ptr<UserState> MakeUserState(catalog::UserKey key, const UserRecord&
   acted.reserve(record.actions.size());
   for (const Action& action : record.actions) acted.push_back({action.item, action.time_s, 0});
   std::sort(acted.begin(), acted.end(), ByItem);
-  state->seen.resize(record.seen.size() + acted.size());
-  std::merge(record.seen.begin(), record.seen.end(), acted.begin(), acted.end(), state->seen.begin(), ByItem);
+  const std::vector<SeenItem> marked = record.seen.Sorted();
+  state->seen.resize(marked.size() + acted.size());
+  std::merge(marked.begin(), marked.end(), acted.begin(), acted.end(), state->seen.begin(), ByItem);
   size_t unique = 0;
   for (const SeenItem& entry : state->seen) {
     if (unique > 0 && state->seen[unique - 1].item == entry.item) {

@@ -7,36 +7,11 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "state/print_window.h"
+#include "state/seen_items.h"
 #include "state/user_state.h"
 
 namespace bowerbird::state {
-
-/// Prints of the newest client ids of one user, in fold order.
-class PrintWindow {
- public:
-  bool Contains(uint64_t print) const;
-  /// Adds a print, then drops the oldest while there are more than `prints_max`, or while they were received more than
-  /// `window_us` before this one (0 = any time).
-  void Add(uint64_t print, int64_t event_time_us, int64_t receive_time_us, uint32_t prints_max, int64_t window_us);
-  /// True if an event of this time may have been among the dropped ones: whether it is new cannot be told any more.
-  bool MayHaveDropped(int64_t event_time_us) const;
-
-  void Encode(std::string* out) const;
-  /// False: the bytes are damaged.
-  bool Decode(class Reader* in);
-  size_t size() const { return prints_.size() - first_; }
-  void Prefetch() const {
-    for (size_t i = first_; i < prints_.size(); i += 64 / sizeof(uint64_t)) __builtin_prefetch(&prints_[i]);
-  }
-  size_t MemoryBytes() const { return prints_.capacity() * (sizeof(uint64_t) + 2 * sizeof(uint32_t)); }
-
- private:
-  // The window is [first_, end): dropping moves first_, and the front is freed when it is as long as the window.
-  std::vector<uint64_t> prints_;
-  std::vector<uint32_t> event_times_s_, receive_times_h_;
-  size_t first_ = 0;
-  uint32_t dropped_until_s_ = 0;  ///< 1 + the newest event time among the dropped; 0 = none dropped
-};
 
 /// Up to where what another id hands over has been taken in.
 struct MergedSource {
@@ -54,7 +29,7 @@ struct UserRecord {
   int64_t first_time_us = 0, last_time_us = 0;
   uint64_t actions_total = 0;   ///< ever; the newest actions.size() of them are here
   std::vector<Action> actions;  ///< fold order
-  std::vector<SeenItem> seen;  ///< sorted by item: impressions, and the items of actions that left for a lifelong block
+  SeenItems seen;
   PrintWindow prints;
   std::vector<catalog::ItemKey> hidden;  ///< fold order
   std::vector<CollectionState> collections;
@@ -68,13 +43,10 @@ struct UserRecord {
 
   /// Whether what `source` hands over with its record at `offset` is here already.
   bool HasMerged(catalog::UserKey source, uint64_t offset) const;
-  void MarkSeen(catalog::ItemKey item, uint32_t time_s, uint32_t impressions);
   size_t MemoryBytes() const;
 };
 
 /// Bounds of what a record holds beside the ones that the config sets.
-inline constexpr size_t kSeenMax = 2048;  ///< after a sweep; a sweep drops the oldest kSeenSweep at once
-inline constexpr size_t kSeenSweep = 256;
 inline constexpr size_t kHiddenMax = 8192;      ///< the oldest is dropped beyond
 inline constexpr size_t kCollectionsMax = 256;  ///< the first made is dropped beyond
 inline constexpr size_t kCollectionItemsMax =

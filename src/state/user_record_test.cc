@@ -101,18 +101,6 @@ TEST(UserRecordTest, DamagedBytesAreRefused) {
   }
 }
 
-TEST(UserRecordTest, SeenIsBoundedAndDropsTheOldest) {
-  UserRecord record;
-  for (uint32_t i = 0; i < 10'000; ++i) record.MarkSeen(ItemKey(base::Hash64(std::to_string(i))), i, 1);
-  EXPECT_LT(record.seen.size(), kSeenMax + kSeenSweep);
-  EXPECT_GE(record.seen.size(), kSeenMax);
-  uint32_t oldest = 10'000;
-  for (const SeenItem& seen : record.seen) oldest = std::min(oldest, seen.time_s);
-  EXPECT_EQ(oldest, 10'000 - record.seen.size());
-  EXPECT_TRUE(std::is_sorted(record.seen.begin(), record.seen.end(),
-                             [](const SeenItem& a, const SeenItem& b) { return a.item < b.item; }));
-}
-
 TEST(UserRecordTest, CollectionsAndHiddenAreBounded) {
   UserLayout layout;
   UserRecord record;
