@@ -242,9 +242,11 @@ class Browser {
       wants_more = result.wants_more;
       if (!Send(visit, page.request_id, result.actions)) break;
     }
-    UserOutcome& total = outcomes_[visit.user.value];
-    total.utility += outcome.utility;
-    ++total.sessions;
+    if (options_.judged_visits == 0 || report_.sessions < options_.judged_visits) {
+      UserOutcome& total = outcomes_[visit.user.value];
+      total.utility += outcome.utility;
+      ++total.sessions;
+    }
     ++report_.sessions;
   }
 

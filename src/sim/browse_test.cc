@@ -173,6 +173,17 @@ TEST_F(BrowseTest, AnEngineThatIsDownEndsTheRunWithItsError) {
   EXPECT_EQ(report.status().code(), absl::StatusCode::kUnavailable);
 }
 
+TEST_F(BrowseTest, JudgesTheFirstVisitsAndGoesOn) {
+  options_.judged_visits = 100;
+  options_.visits_max = 300;
+  options_.probes = 2;
+  const BrowseReport report = Run();
+  EXPECT_GT(report.sessions, 200);
+  uint64_t judged = 0;
+  for (const uint64_t sessions : report.utility.sessions) judged += sessions;
+  EXPECT_EQ(judged, 100);
+}
+
 TEST_F(BrowseTest, StopsWhenAsked) {
   std::atomic<bool> stop = true;
   options_.stop = &stop;
