@@ -1,6 +1,7 @@
 #include "state/seen_items.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <limits>
 #include <utility>
 
