@@ -276,7 +276,6 @@ absl::Status MeasureUsers(uint32_t count, uint32_t actions, const std::string& d
   json->Key("disk_bytes").Uint(FolderBytes(folder));
   json->Key("cache_bytes").Uint(counters.cache_bytes).Key("cache_bytes_max").Uint(config->state.cache_bytes);
   json->Key("process_peak_bytes").Uint(static_cast<uint64_t>(usage.ru_maxrss) * 1024).EndObject();
-  fs::remove_all(folder);
   return absl::OkStatus();
 }
 
@@ -284,7 +283,10 @@ absl::Status Run(uint32_t most, uint32_t actions, const std::string& dir, std::s
   base::JsonWriter json(out);
   // Users first: the process's peak is then theirs.
   json.BeginObject().Key("users").BeginArray();
-  for (uint32_t count = 10'000; count <= most; count *= 10) RETURN_IF_ERROR(MeasureUsers(count, actions, dir, &json));
+  for (uint32_t count = 10'000; count <= most; count *= 10) {
+    RETURN_IF_ERROR(MeasureUsers(count, actions, dir, &json));
+    fs::remove_all(dir + "/state");
+  }
   json.EndArray().Key("items").BeginArray();
   for (uint32_t count = 10'000; count <= most; count *= 10) RETURN_IF_ERROR(MeasureItems(count, dir, &json));
   json.EndArray().EndObject();
