@@ -15,7 +15,7 @@
 #include "base/status_macros.h"
 #include "base/thread_priority.h"
 #include "fmt/format.h"
-#include "state/codec.h"
+#include "base/byte_codec.h"
 #include "state/merge_operators.h"
 #include "state/state_store.h"
 #include "store/rocks.h"
@@ -251,7 +251,7 @@ absl::StatusOr<std::vector<log::Offset>> RocksStateStore::LoadOffsets(uint32_t p
     if (status.IsNotFound()) continue;
     RETURN_IF_ERROR(store::FromRocks(status, "state: read offsets"));
     if (value.size() != 8) return absl::DataLossError("state: read offsets: damaged");
-    offsets[partition] = GetBigEndian64(value.data());
+    offsets[partition] = base::GetBigEndian64(value.data());
   }
   return offsets;
 }

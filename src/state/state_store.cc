@@ -2,7 +2,7 @@
 
 #include "base/status_macros.h"
 #include "fmt/format.h"
-#include "state/codec.h"
+#include "base/byte_codec.h"
 
 namespace bowerbird::state {
 namespace {
@@ -13,7 +13,7 @@ constexpr std::string_view kFormatPrefix = "format/";
 
 std::string KeyBytes(uint64_t key) {
   std::string bytes;
-  PutBigEndian64(key, &bytes);
+  base::PutBigEndian64(key, &bytes);
   return bytes;
 }
 
@@ -23,7 +23,7 @@ std::string UserKeyBytes(catalog::UserKey user) { return KeyBytes(user.value); }
 
 std::string LifelongBlockKey(catalog::UserKey user, uint32_t ordinal) {
   std::string bytes = KeyBytes(user.value);
-  PutBigEndian32(ordinal, &bytes);
+  base::PutBigEndian32(ordinal, &bytes);
   return bytes;
 }
 
@@ -31,7 +31,7 @@ std::string ItemKeyBytes(catalog::ItemKey item) { return KeyBytes(item.value); }
 
 std::string OffsetKey(uint32_t partition) {
   std::string bytes(kOffsetPrefix);
-  PutBigEndian32(partition, &bytes);
+  base::PutBigEndian32(partition, &bytes);
   return bytes;
 }
 
@@ -53,7 +53,7 @@ absl::Status StateStore::ScanItems(const std::function<void(catalog::ItemKey, co
   for (; at->valid(); at->Next()) {
     if (at->key().size() != 8) return absl::DataLossError("state: scan items: damaged key");
     ASSIGN_OR_RETURN(const ItemRecord record, DecodeItemRecord(at->value()));
-    visit(catalog::ItemKey(GetBigEndian64(at->key().data())), record);
+    visit(catalog::ItemKey(base::GetBigEndian64(at->key().data())), record);
   }
   return at->status();
 }
@@ -63,7 +63,7 @@ absl::Status StateStore::ScanNext(const std::function<void(catalog::ItemKey, Nex
   for (; at->valid(); at->Next()) {
     if (at->key().size() != 8) return absl::DataLossError("state: scan next: damaged key");
     ASSIGN_OR_RETURN(NextRecord record, DecodeNextRecord(at->value()));
-    visit(catalog::ItemKey(GetBigEndian64(at->key().data())), std::move(record));
+    visit(catalog::ItemKey(base::GetBigEndian64(at->key().data())), std::move(record));
   }
   return at->status();
 }
