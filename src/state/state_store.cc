@@ -1,8 +1,8 @@
 #include "state/state_store.h"
 
+#include "base/byte_codec.h"
 #include "base/status_macros.h"
 #include "fmt/format.h"
-#include "base/byte_codec.h"
 
 namespace bowerbird::state {
 namespace {
@@ -10,6 +10,8 @@ namespace {
 // Views of the offsets column: this module's own is the only one yet; each signal will have its own name there.
 constexpr std::string_view kOffsetPrefix = "offset/state/";
 constexpr std::string_view kFormatPrefix = "format/";
+/// First byte of the keys of users' signals: items' will have their own.
+constexpr char kUserSignals = 'u';
 
 std::string KeyBytes(uint64_t key) {
   std::string bytes;
@@ -28,6 +30,25 @@ std::string LifelongBlockKey(catalog::UserKey user, uint32_t ordinal) {
 }
 
 std::string ItemKeyBytes(catalog::ItemKey item) { return KeyBytes(item.value); }
+
+std::string SignalPrefix(catalog::UserKey user) {
+  std::string bytes(1, kUserSignals);
+  base::PutBigEndian64(user.value, &bytes);
+  return bytes;
+}
+
+std::string SignalKey(catalog::UserKey user, uint64_t signal) {
+  std::string bytes = SignalPrefix(user);
+  base::PutBigEndian64(signal, &bytes);
+  return bytes;
+}
+
+bool ParseSignalKey(std::string_view key, catalog::UserKey* user, uint64_t* signal) {
+  if (key.size() != 1 + 2 * sizeof(uint64_t) || key[0] != kUserSignals) return false;
+  user->value = base::GetBigEndian64(key.data() + 1);
+  *signal = base::GetBigEndian64(key.data() + 1 + sizeof(uint64_t));
+  return true;
+}
 
 std::string OffsetKey(uint32_t partition) {
   std::string bytes(kOffsetPrefix);
