@@ -1,13 +1,13 @@
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/check.h"
 #include "base/rng.h"
 #include "bowerbird/v1/event.pb.h"
 #include "config/config.h"
@@ -24,7 +24,8 @@ inline std::shared_ptr<const config::Config> ParseConfig(std::string_view signal
       "[items.attributes]\ncreator = \"string\"\n[events.view.attributes]\nmood = \"string\"\nseconds = \"number\"\n{}",
       signals);
   const config::ParseResult parsed = config::Parse(text, "test.toml");
-  for (const config::Problem& problem : parsed.problems) ADD_FAILURE() << problem.ToString();
+  for (const config::Problem& problem : parsed.problems) std::fprintf(stderr, "%s\n", problem.ToString().c_str());
+  BOWERBIRD_CHECK(parsed.config != nullptr);
   return parsed.config;
 }
 
