@@ -57,9 +57,9 @@ absl::StatusOr<std::vector<Request>> ReadRequests(const log::EventLog& log, uint
 }
 
 std::string Shown(std::string_view value) {
-  std::string text = fmt::format("{} bytes {}", value.size(), base::HexEncode(value.substr(0, kShownBytes)));
-  if (value.size() > kShownBytes) text += "...";
-  return text;
+  if (value.empty()) return "nothing";
+  return fmt::format("{} bytes {}{}", value.size(), base::HexEncode(value.substr(0, kShownBytes)),
+                     value.size() > kShownBytes ? "..." : "");
 }
 
 class Comparison {

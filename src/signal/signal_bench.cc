@@ -50,7 +50,7 @@ BENCHMARK(FoldOne)->DenseRange(0, 25);
 
 /// Bytes after 512 actions (impressions apart), and the cost of reading all signals of such a user.
 void Read(benchmark::State& bench) {
-  const std::vector<Act> acts = RandomActs(7, 700, 2'000);
+  const std::vector<Act> acts = RandomActs(7, 1024, 2'000);
   std::vector<std::string> values(TwentySix().size());
   for (const Act& act : acts) FoldInto(TwentySix(), act, &values);
   size_t bytes = 0;
