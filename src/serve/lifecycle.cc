@@ -1,6 +1,8 @@
 #include "serve/lifecycle.h"
 
 #include <algorithm>
+#include <functional>
+#include <vector>
 
 namespace bowerbird::serve {
 namespace {
@@ -16,12 +18,15 @@ std::string_view LifecycleOf(const state::UserState& user, int64_t now_us) {
                 last_s = user.last_time_us / 1'000'000;
   if (now_s - last_s >= kDormantS) return "dormant";
   if (now_s - first_s < kNewS) return "new";
+  // A late action stands where it was folded, not where it belongs.
+  std::vector<int64_t> times_s;
+  times_s.reserve(user.actions.size());
+  for (const state::Action& action : user.actions) times_s.push_back(action.time_s);
+  std::ranges::sort(times_s, std::greater<>());
   int days = 0;
   int64_t later_s = last_s, counted_day = -1;
   bool came_back = false;
-  // Actions are nearly in the order of time: a late one neither makes a gap nor a second day.
-  for (auto action = user.actions.rbegin(); action != user.actions.rend(); ++action) {
-    const int64_t time_s = std::min<int64_t>(action->time_s, later_s);
+  for (const int64_t time_s : times_s) {
     came_back |= later_s - time_s >= kDormantS && now_s - later_s <= kBackS;
     if (now_s - time_s < kDormantS && time_s / kDayS != counted_day) {
       counted_day = time_s / kDayS;
