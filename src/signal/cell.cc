@@ -217,7 +217,7 @@ Reading ReadCell(const Shape& shape, std::string_view cell, int64_t as_of_us) {
 }
 
 absl::Status CheckCell(const Shape& shape, std::string_view cell) {
-  const absl::Status damaged = absl::DataLossError("signal cell: damaged");
+  absl::Status damaged = absl::DataLossError("signal cell: damaged");
   const auto check_counter = [&](std::string_view counter) { return CheckCounter(shape.counter, counter); };
   switch (shape.kind) {
     case Kind::kCount:

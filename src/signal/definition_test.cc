@@ -12,6 +12,7 @@ using testing::IsEmpty;
 
 std::vector<std::string> Keys(const SignalReading& reading) {
   std::vector<std::string> keys;
+  keys.reserve(reading.keys.size());
   for (const KeyReading& key : reading.keys) keys.push_back(key.key);
   return keys;
 }

@@ -147,6 +147,7 @@ absl::Status PastFold::Flush() {
 
 std::vector<Offset> PastFold::Offsets() const {
   std::vector<Offset> offsets;
+  offsets.reserve(partitions_.size());
   for (const auto& partition : partitions_) offsets.push_back(partition->folded());
   return offsets;
 }

@@ -71,7 +71,7 @@ void Fold(benchmark::State& bench) {
   MemoryLog log(kPartitions);
   FillLog(users, events, static_cast<double>(bench.range(1)) / 100, &log, bench.range(3) != 0);
   State::Counters counters;
-  uint64_t disk_bytes = 0;
+  uint64_t disk_bytes = 0, signal_bytes = 0;
   for (auto _ : bench) {
     bench.PauseTiming();
     const TempFolder folder("state_bench");
@@ -85,6 +85,9 @@ void Fold(benchmark::State& bench) {
     bench.PauseTiming();
     counters = state->counters();
     disk_bytes = FolderBytes(folder / "state");
+    signal_bytes = 0;
+    const SignalStatistics statistics = *state->CollectSignals(users);
+    for (const SignalStatistics::One& one : statistics.signals) signal_bytes += one.bytes;
     state = nullptr;
     bench.ResumeTiming();
   }
@@ -92,6 +95,7 @@ void Fold(benchmark::State& bench) {
   bench.counters["file_bytes_per_event"] = static_cast<double>(counters.bytes_written) / events;
   bench.counters["batch_bytes_per_event"] = static_cast<double>(counters.batch_bytes) / events;
   bench.counters["disk_bytes_per_user"] = static_cast<double>(disk_bytes) / users;
+  bench.counters["signal_bytes_per_user"] = static_cast<double>(signal_bytes) / users;
 }
 BENCHMARK(Fold)
     ->ArgNames({"users", "impressions", "threads", "signals"})
@@ -101,6 +105,7 @@ BENCHMARK(Fold)
     ->Args({200'000, 0, 1, 0})
     ->Args({10'000, 50, 2, 0})
     ->Args({10'000, 50, 1, 1})
+    ->Args({976, 0, 1, 0})
     ->Args({976, 0, 1, 1})
     ->Unit(benchmark::kMillisecond)
     ->Iterations(1)
