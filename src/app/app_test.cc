@@ -359,13 +359,14 @@ TEST(FixedWhileOpenTest, NamesEveryKeyThatStateOrItemsWereLaidDownWith) {
         "\n[events.click]\nattributes = { colour = \"string\" }\n"}) {
     EXPECT_THAT(differs(free), testing::IsEmpty()) << free;
   }
-  for (const auto& [more, key] :
-       std::vector<std::pair<std::string, std::string>>{{"\n[state]\nitem_bucket = \"2h\"\n", "state.item_bucket"},
-                                                        {"\n[state]\ncache_bytes = 2000000\n", "state.cache_bytes"},
-                                                        {"\n[collect]\nage_max = \"1d\"\n", "collect.age_max"},
-                                                        {"\n[events.wave]\n", "events.wave"},
-                                                        {"\n[events.click]\nweight = 9\n", "events.click"},
-                                                        {"\n[items]\ndomains = [\"a\", \"b\"]\n", "items.domains"}}) {
+  for (const auto& [more, key] : std::vector<std::pair<std::string, std::string>>{
+           {"\n[state]\nitem_bucket = \"2h\"\n", "state.item_bucket"},
+           {"\n[state]\ncache_bytes = 2000000\n", "state.cache_bytes"},
+           {"\n[collect]\nage_max = \"1d\"\n", "collect.age_max"},
+           {"\n[events.wave]\n", "events.wave"},
+           {"\n[events.click]\nweight = 9\n", "events.click"},
+           {"\n[items]\ndomains = [\"a\", \"b\"]\n", "items.domains"},
+           {"\n[signals.gap]\nkind = \"time_since\"\non = [\"click\"]\n", "signals.gap"}}) {
     EXPECT_THAT(differs(more), testing::ElementsAre(testing::StartsWith(key))) << more;
   }
 }

@@ -5,6 +5,7 @@
 
 #include "app/app.h"
 #include "base/time_text.h"
+#include "signal/definition.h"
 #include "state/fold.h"
 
 namespace bowerbird::app {
@@ -90,6 +91,20 @@ void CompareState(const config::State& open, const config::State& wanted, Differ
   differences->Value("state.affinity_top", open.affinity_top, wanted.affinity_top);
 }
 
+/// They get their history when the app is opened.
+void CompareSignals(const config::Config& open, const config::Config& wanted, Differences* differences) {
+  const signal::Set was(open), is(wanted);
+  const auto compare = [&](const std::string& name) {
+    const signal::Definition *a = was.Find(name), *b = is.Find(name);
+    differences->Value(fmt::format("signals.{}", name), a == nullptr ? "nothing" : a->meaning(),
+                       b == nullptr ? "nothing" : b->meaning());
+  };
+  for (const config::Signal& signal : open.signals) compare(signal.name);
+  for (const config::Signal& signal : wanted.signals) {
+    if (was.Find(signal.name) == nullptr) compare(signal.name);
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> FixedWhileOpen(const config::Config& open, const config::Config& wanted) {
@@ -99,6 +114,7 @@ std::vector<std::string> FixedWhileOpen(const config::Config& open, const config
   CompareItems(open, wanted, &differences);
   differences.Duration("collect.age_max", open.collect.age_us_max, wanted.collect.age_us_max);
   CompareState(open.state, wanted.state, &differences);
+  CompareSignals(open, wanted, &differences);
   differences.Value("surfaces", Names(open.surfaces), Names(wanted.surfaces));
   // Whatever the fold will look at some day and nobody adds above: better refused than state of two meanings.
   const state::FoldPolicy was(open), is(wanted);

@@ -99,6 +99,22 @@ absl::Status LogVerify(const Folder& folder);
 absl::Status LogStats(const Folder& folder);
 absl::Status StateVerify(const Folder& folder);
 
+struct SignalsOptions {
+  Folder folder;
+  std::string name;
+};
+absl::Status SignalsList(const SignalsOptions& options);
+absl::Status SignalsShow(const SignalsOptions& options);
+/// FailedPrecondition: a server owns the folder.
+absl::Status SignalsBackfill(const SignalsOptions& options);
+
+struct CheckSkewOptions {
+  Folder folder;
+  std::string day;
+};
+/// DataLoss: there are differences. FailedPrecondition: a server owns the folder, or the log has lost its first events.
+absl::Status CheckSkew(const CheckSkewOptions& options);
+
 struct ReplayOptions {
   Folder folder;
   std::string request;

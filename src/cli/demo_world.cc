@@ -72,6 +72,28 @@ generators = ["popular"]
 seen = "allow"
 explore = 0
 
+# What is known of every user: docs/guides/signals.md.
+[signals.topics]
+kind = "decayed_sum"
+by = "item.topic"
+on = ["click", "closeup", "save", "purchase"]
+half_life = "7d"
+[signals.creators]
+kind = "top_k"
+of = "item.creator"
+on = ["save", "purchase"]
+[signals.recent]
+kind = "last_n"
+on = ["click", "save"]
+n = 20
+[signals.save_rate]
+kind = "ratio"
+of = "save"
+on = ["impression"]
+window = "30d"
+prior = 0.02
+prior_weight = 50
+
 # Learn from what was done in the demo, too.
 [pipeline]
 interval = "30s"

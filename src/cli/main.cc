@@ -9,6 +9,7 @@
 
 #include "cli/commands.h"
 #include "cli/operator_commands.h"
+#include "cli/signal_commands.h"
 #include "config/config.h"
 
 namespace {
@@ -71,6 +72,8 @@ int main(int argc, char** argv) {
 
   OperatorCommands operator_commands;
   operator_commands.Add(&program, config, &run);
+  SignalCommands signal_commands;
+  signal_commands.Add(&program, &run);
 
   ImportOptions import_options;
   auto* import = program.add_subcommand("import", "events and items from files (plain, .gz, .zst); resumable")

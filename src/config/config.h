@@ -78,13 +78,21 @@ struct State {
   std::string category_attribute;  ///< item attribute whose values are the categories; empty = none
 };
 
-/// A declared aggregation; checked here, computed by the signals engine.
+/// A declared aggregation over a user's events; checked here, computed by the module signal.
 struct Signal {
   std::string name;
-  std::string kind, of, by;
-  std::vector<std::string> on;
+  std::string kind;
+  std::string of;                     ///< a field, or "1"; empty for kinds that count events
+  std::string by;                     ///< a field; empty: one value for all events
+  std::vector<std::string> on;        ///< event types that count
+  std::vector<std::string> of_types;  ///< ratio: the event types that are counted against those of `on`
   int64_t half_life_us = 0, window_us = 0;
-  uint32_t top = 0;
+  uint32_t top = 0;  ///< with `by`: how many of its values are kept
+  uint32_t n = 0;    ///< last_n, top_k: how many values are kept
+  double prior = 0, prior_weight = 0;
+  std::shared_ptr<const expression::Program> where;  ///< over `where_fields`; null: every event
+  std::vector<std::string> where_fields;             ///< what the program's attributes are, by index
+  std::string owner, description;
 };
 
 enum class GeneratorKind : uint8_t { kIals, kCoOccurrence, kTrending, kFresh, kPopular, kSimilar, kNext };

@@ -270,6 +270,8 @@ TEST(ParseTest, ReadsSignalsAndStampsWhatTheyNeed) {
   const auto config = Read(R"(
 [items.attributes]
 creator = "string"
+shop = "string"
+color = "string"
 [signals.topic_affinity]
 kind = "decayed_sum"
 of = "event.weight"
@@ -286,19 +288,37 @@ of = "item.creator"
 on = ["save"]
 [signals.save_rate]
 kind = "ratio"
-of = "save"
+of = ["save", "purchase"]
 on = ["impression"]
 window = "30d"
+prior = 0.02
+prior_weight = 50
+owner = "growth"
+description = "How often what is seen is wanted."
+where = "event.surface == 'home' and item.shop != 'ours'"
+[signals.clicks]
+kind = "decayed_sum"
+of = "1"
+on = ["click"]
+half_life = "1d"
 )");
   ASSERT_NE(config, nullptr);
-  ASSERT_EQ(config->signals.size(), 4u);
+  ASSERT_EQ(config->signals.size(), 5u);
   EXPECT_EQ(config->signals[0].half_life_us, 7 * kDayUs);
   EXPECT_EQ(config->signals[0].by, "item.category");
   EXPECT_THAT(config->signals[0].on, ElementsAre("save", "click", "closeup"));
   EXPECT_EQ(config->signals[1].of, "item.id");
-  EXPECT_EQ(config->signals[1].top, 50u);
-  EXPECT_EQ(config->signals[2].top, 10u);
+  EXPECT_EQ(config->signals[1].n, 50u);
+  EXPECT_EQ(config->signals[2].n, 10u);
   EXPECT_TRUE(config->FindItemAttribute("creator")->stamp);
+  EXPECT_FALSE(config->FindItemAttribute("color")->stamp);
+  const Signal& save_rate = config->signals[3];
+  EXPECT_THAT(save_rate.of_types, ElementsAre("save", "purchase"));
+  EXPECT_EQ(save_rate.prior * save_rate.prior_weight, 1);
+  EXPECT_EQ(save_rate.owner, "growth");
+  ASSERT_NE(save_rate.where, nullptr);
+  EXPECT_EQ(save_rate.where_fields.at(save_rate.where->attributes().front()), "event.surface");
+  EXPECT_TRUE(config->FindItemAttribute("shop")->stamp) << "because `where` reads it";
 }
 
 TEST(SegmentTest, NamesBecomeDeclaredAndBuiltInTypesOrNothing) {

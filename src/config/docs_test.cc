@@ -48,6 +48,8 @@ zzz = 0
 [signals]
 a = { kind = "decayed_sum", on = ["click"], half_life = "1d", by = "item.id", zzz = 0 }
 b = { kind = "count", on = ["click"], window = "1d", zzz = 0 }
+c = { kind = "ratio", on = ["click"], of = "save", zzz = 0 }
+d = { kind = "last_n", on = ["click"], zzz = 0 }
 [generators]
 a = { kind = "trending", zzz = 0 }
 b = { kind = "co_occurrence", zzz = 0 }

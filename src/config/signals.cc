@@ -12,9 +12,12 @@ namespace {
 using expression::Type;
 
 constexpr size_t kSignalsMax = 256;
-constexpr uint32_t kTopMax = 10'000;
+constexpr uint32_t kKeptMax = 1000;
+/// Of all keys together: what one signal may hold of one user.
+constexpr uint32_t kKeptOfUserMax = 10'000;
+constexpr uint32_t kTopDefault = 32;
 
-enum class Of : uint8_t { kNothing, kAnything, kNumber, kText, kEventType };
+enum class Of : uint8_t { kNothing, kAnything, kNumber, kText, kEventTypes };
 enum class Key : uint8_t { kRefused, kOptional, kRequired };
 
 /// What each kind takes. A kind's `of`, where optional, has a default; without one it is required.
@@ -23,17 +26,16 @@ struct Kind {
   Of of;
   std::string_view of_default;
   Key half_life, window;
-  bool counts_keys;  ///< `top` has a meaning without `by`: how many are kept
-  uint32_t top_default;
+  uint32_t n_default;  ///< 0: the kind has no `n`
 };
 constexpr Kind kKinds[] = {
-    {"last_n", Of::kAnything, "item.id", Key::kRefused, Key::kOptional, true, 50},
-    {"count", Of::kNothing, "", Key::kRefused, Key::kRequired, false, 32},
-    {"decayed_sum", Of::kNumber, "event.weight", Key::kRequired, Key::kRefused, false, 32},
-    {"ratio", Of::kEventType, "", Key::kOptional, Key::kOptional, false, 32},
-    {"top_k", Of::kText, "", Key::kOptional, Key::kOptional, true, 10},
-    {"distinct", Of::kAnything, "", Key::kRefused, Key::kOptional, false, 32},
-    {"time_since", Of::kNothing, "", Key::kRefused, Key::kRefused, false, 32},
+    {"last_n", Of::kAnything, "item.id", Key::kRefused, Key::kOptional, 50},
+    {"count", Of::kNothing, "", Key::kRefused, Key::kRequired, 0},
+    {"decayed_sum", Of::kNumber, "event.weight", Key::kRequired, Key::kRefused, 0},
+    {"ratio", Of::kEventTypes, "", Key::kOptional, Key::kOptional, 0},
+    {"top_k", Of::kText, "", Key::kOptional, Key::kOptional, 10},
+    {"distinct", Of::kAnything, "", Key::kRefused, Key::kRefused, 0},
+    {"time_since", Of::kNothing, "", Key::kRefused, Key::kRefused, 0},
 };
 
 /// Fields of an event that a signal can read besides the declared attributes.
@@ -42,6 +44,10 @@ constexpr std::pair<std::string_view, Type> kEventFields[] = {
     {"surface", Type::kString}, {"query", Type::kString}, {"collection", Type::kString}, {"type", Type::kString},
 };
 
+constexpr std::string_view kEvent = "event.", kItem = "item.";
+/// `of` of a decayed sum that counts events.
+constexpr std::string_view kOne = "1";
+
 class SignalReader {
  public:
   SignalReader(TableReader table, Draft* draft, Signal* signal)
@@ -49,12 +55,16 @@ class SignalReader {
 
   void Read() {
     if (!ReadKind()) return;
+    table_.Text("owner", 1, 128, &signal_->owner);
+    table_.Text("description", 1, 1024, &signal_->description);
     ReadOn();
     ReadOf();
     table_.Text("by", 1, 128, &signal_->by);
     if (!signal_->by.empty()) CheckField("by", signal_->by, Of::kText);
     ReadTimes();
-    ReadTop();
+    ReadKept();
+    if (kind_->of == Of::kEventTypes) ReadPrior();
+    ReadWhere();
     table_.RefuseUnknown(fmt::format("a signal of kind \"{}\"", kind_->name));
   }
 
@@ -74,34 +84,48 @@ class SignalReader {
   }
 
   void ReadOn() {
-    std::vector<NameAt> names;
     table_.Require("on", "a list of event types");
-    if (!table_.Names("on", &names)) return;
-    if (names.empty()) table_.Refuse("on", "an empty list", "at least one event type");
+    ReadEventTypes("on", &signal_->on);
+  }
+
+  void ReadEventTypes(std::string_view key, std::vector<std::string>* types) {
+    std::vector<NameAt> names;
+    if (!table_.Names(key, &names)) return;
+    if (names.empty()) table_.Refuse(key, "an empty list", "at least one event type");
     for (const NameAt& name : names) {
-      if (CheckEventType(name, *draft_)) signal_->on.push_back(name.text);
+      if (CheckEventType(name, *draft_)) types->push_back(name.text);
     }
   }
 
   void ReadOf() {
     if (kind_->of == Of::kNothing) return;
+    if (kind_->of == Of::kEventTypes) return ReadOfTypes();
     signal_->of = kind_->of_default;
-    if (kind_->of_default.empty()) {
-      table_.Require("of", kind_->of == Of::kEventType ? "the event type that is counted against those of `on`"
-                                                       : "what is counted, such as \"item.category\"");
-    }
+    if (kind_->of_default.empty()) table_.Require("of", "what is counted, such as \"item.category\"");
     table_.Text("of", 1, 128, &signal_->of);
-    if (signal_->of.empty()) return;
-    if (kind_->of == Of::kEventType) {
-      CheckEventType({signal_->of, table_.LineOf("of"), table_.PathOf("of")}, *draft_);
-    } else {
-      CheckField("of", signal_->of, kind_->of);
+    if (signal_->of.empty() || (kind_->of == Of::kNumber && signal_->of == kOne)) return;
+    CheckField("of", signal_->of, kind_->of);
+  }
+
+  /// One event type, or a list of them.
+  void ReadOfTypes() {
+    table_.Require("of", "the event types that are counted against those of `on`");
+    const TomlMember* member = table_.Take("of");
+    if (member == nullptr) return;
+    if (member->value.kind == TomlValue::Kind::kArray) return ReadEventTypes("of", &signal_->of_types);
+    std::string type;
+    table_.Text("of", 1, 128, &type);
+    if (!type.empty() && CheckEventType({type, table_.LineOf("of"), table_.PathOf("of")}, *draft_)) {
+      signal_->of_types.push_back(type);
     }
   }
 
   void ReadTimes() {
     ReadTime("half_life", kind_->half_life, &signal_->half_life_us);
     ReadTime("window", kind_->window, &signal_->window_us);
+    if (signal_->half_life_us > 0 && signal_->window_us > 0) {
+      table_.Refuse("window", "a window beside a half_life", "one of the two");
+    }
   }
   void ReadTime(std::string_view key, Key use, int64_t* out) {
     if (use == Key::kRefused) return;
@@ -109,10 +133,68 @@ class SignalReader {
     table_.Duration(key, kSecondUs, kDurationUsMax, out);
   }
 
-  void ReadTop() {
-    if (!kind_->counts_keys && signal_->by.empty()) return;
-    signal_->top = kind_->top_default;
-    table_.Integer("top", 1, kTopMax, &signal_->top);
+  void ReadKept() {
+    if (kind_->n_default > 0) {
+      signal_->n = kind_->n_default;
+      table_.Integer("n", 1, kKeptMax, &signal_->n);
+    }
+    if (signal_->by.empty()) return;
+    signal_->top = kTopDefault;
+    table_.Integer("top", 1, kKeptMax, &signal_->top);
+    if (signal_->top * std::max(signal_->n, 1u) > kKeptOfUserMax) {
+      table_.Refuse("top", fmt::format("{} times an n of {}", signal_->top, signal_->n),
+                    fmt::format("at most {} values of one user", kKeptOfUserMax));
+    }
+  }
+
+  void ReadPrior() {
+    table_.Number("prior", Interval::Closed(0, 1e6), &signal_->prior);
+    table_.Number("prior_weight", Interval::AboveTo(0, 1e9), &signal_->prior_weight);
+    if (table_.Has("prior") && !table_.Has("prior_weight")) {
+      table_.Refuse("prior", "a prior without a weight",
+                    "a prior_weight beside it: how many events of `on` the prior counts for");
+    } else if (!table_.Has("prior") && table_.Has("prior_weight")) {
+      table_.Refuse("prior_weight", "the weight of no prior", "a prior beside it");
+    }
+  }
+
+  void ReadWhere() {
+    const TomlMember* member = table_.Take("where");
+    if (member == nullptr) return;
+    std::string text;
+    table_.Text("where", 1, expression::Program::kTextBytesMax, &text);
+    if (text.empty()) return;
+    expression::Schema schema;
+    const auto add = [&](std::string field, Type type) {
+      if (schema.Add(field, type).ok()) signal_->where_fields.push_back(std::move(field));
+    };
+    for (const std::vector<std::string>* types : {&signal_->on, &signal_->of_types}) {
+      for (const std::string& type : *types) {
+        for (const Attribute& attribute : draft_->config.FindEventType(type)->attributes) {
+          add("event." + attribute.name, attribute.type);
+        }
+      }
+    }
+    for (const auto& [field, type] : kEventFields) add(fmt::format("event.{}", field), type);
+    for (const Attribute& attribute : draft_->config.item_attributes) {
+      if (!attribute.embedding) add("item." + attribute.name, attribute.type);
+    }
+    add("item.id", Type::kString);
+    if (!draft_->config.state.category_attribute.empty()) add("item.category", Type::kStrings);
+    expression::CompileError error;
+    signal_->where = expression::Program::Compile(text, schema, &error);
+    if (signal_->where == nullptr) {
+      const bool on_broken = std::ranges::any_of(draft_->broken_attributes,
+                                                 [&](const std::string& name) { return text.find(name) != text.npos; });
+      if (!on_broken) {
+        table_.Refuse("where", fmt::format("{} at {} of {}", error.found, error.position, Quote(text)), error.expected);
+      }
+      return;
+    }
+    for (const uint32_t attribute : signal_->where->attributes()) {
+      const std::string& field = signal_->where_fields[attribute];
+      if (field.starts_with(kItem)) ItemField(std::string_view(field).substr(kItem.size()));
+    }
   }
 
   static bool Fits(Type type, Of of) {
@@ -126,7 +208,7 @@ class SignalReader {
     if (type.has_value() && Fits(*type, of)) return;
     std::string found = Quote(field);
     if (type) found += fmt::format(", which is {}", TypeName(*type));
-    const std::string_view wanted = of == Of::kNumber ? " of type number"
+    const std::string_view wanted = of == Of::kNumber ? " of type number (or \"1\")"
                                     : of == Of::kText ? " of type string or strings"
                                                       : "";
     table_.Refuse(key, found,
@@ -136,16 +218,17 @@ class SignalReader {
   }
 
   std::optional<Type> FieldType(std::string_view field) {
-    constexpr std::string_view kEvent = "event.", kItem = "item.";
     if (field.starts_with(kEvent)) return EventField(field.substr(kEvent.size()));
     if (field.starts_with(kItem)) return ItemField(field.substr(kItem.size()));
     return std::nullopt;
   }
 
   std::optional<Type> EventField(std::string_view name) const {
-    for (const std::string& type_name : signal_->on) {
-      for (const Attribute& attribute : draft_->config.FindEventType(type_name)->attributes) {
-        if (attribute.name == name) return attribute.type;
+    for (const std::vector<std::string>* types : {&signal_->on, &signal_->of_types}) {
+      for (const std::string& type : *types) {
+        for (const Attribute& attribute : draft_->config.FindEventType(type)->attributes) {
+          if (attribute.name == name) return attribute.type;
+        }
       }
     }
     for (const auto& [field, type] : kEventFields) {
@@ -163,8 +246,7 @@ class SignalReader {
       return attribute.type;
     }
     if (name == "id") return Type::kString;
-    const bool categories = name == "category" || name == "categories";
-    if (categories && !draft_->config.state.category_attribute.empty()) return Type::kStrings;
+    if (name == "category" && !draft_->config.state.category_attribute.empty()) return Type::kStrings;
     return std::nullopt;
   }
 

@@ -60,6 +60,12 @@ void CompareRecords(const v1::ServedRecord& was, const v1::ServedRecord& is, Com
   compare->Field("catalog_offset", was.catalog_offset(), is.catalog_offset());
   compare->Field("user_offset", was.user_offset(), is.user_offset());
   compare->Field("item_table", was.item_table(), is.item_table());
+  const auto same_signal = [](const v1::ServedSignal& a, const v1::ServedSignal& b) {
+    return a.name() == b.name() && a.id() == b.id() && a.value() == b.value();
+  };
+  if (!std::equal(was.signals().begin(), was.signals().end(), is.signals().begin(), is.signals().end(), same_signal)) {
+    compare->Differ("signals differ");
+  }
   compare->Field("explored", was.explored(), is.explored());
   if (!std::equal(was.degraded().begin(), was.degraded().end(), is.degraded().begin(), is.degraded().end())) {
     compare->Differ("degraded differs");

@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "base/hash.h"
+#include "signal/definition.h"
 
 namespace bowerbird::serve {
 namespace {
@@ -60,6 +61,15 @@ v1::ServedRecord BeginRecord(const Inputs& inputs, std::string_view kind) {
   record.set_catalog_offset(inputs.view->catalog_offset());
   record.set_user_offset(inputs.user->offset);
   for (const OverlayHide& hide : inputs.overlay_hidden) record.add_overlay_hidden(hide.item);
+  if (inputs.user->signal_set != nullptr) {
+    const signal::Set& signals = *inputs.user->signal_set;
+    for (size_t slot = 0; slot < signals.size(); ++slot) {
+      v1::ServedSignal* out = record.add_signals();
+      out->set_name(signals[slot].signal().name);
+      out->set_id(signals[slot].id());
+      if (inputs.user->signals != nullptr) out->set_value((*inputs.user->signals)[slot]);
+    }
+  }
   record.set_item_table(inputs.items->version());
   record.set_chain(inputs.chain.id.empty() ? inputs.request_id : inputs.chain.id);
   record.set_page(inputs.chain.page);

@@ -55,6 +55,7 @@ Api::Api(AppHost* apps, Keys* keys, AuditLog* audit, Metrics* metrics, const Opt
   AddCatalogRoutes(this);
   AddServeRoutes(metrics_, this);
   AddJobRoutes(this);
+  AddSignalRoutes(this);
 }
 
 Api::~Api() = default;

@@ -270,16 +270,67 @@ void WriteCollection(const v1::CollectionResponse& collection, std::string* out)
   json.EndArray().Key("total").Uint(collection.total()).EndObject();
 }
 
+namespace {
+
+void WriteInterests(const google::protobuf::RepeatedPtrField<v1::Interest>& interests, bool actions, JsonWriter* json) {
+  json->BeginArray();
+  for (const v1::Interest& interest : interests) {
+    json->BeginObject().Key("category").String(interest.category()).Key("weight").Double(interest.weight());
+    json->Key("share").Double(interest.share());
+    if (actions) json->Key("actions").Uint(interest.actions());
+    json->EndObject();
+  }
+  json->EndArray();
+}
+
+/// `signal` is a v1::ProfileSignal or what it says of one key.
+template <typename Signal>
+void WriteReading(const Signal& signal, JsonWriter* json) {
+  if (signal.has_number()) json->Key("number").Double(signal.number());
+  if (signal.items().empty()) return;
+  json->Key("items").BeginArray();
+  for (const v1::SignalItem& item : signal.items()) {
+    json->BeginObject().Key("value").String(item.value());
+    if (item.count() != 0) json->Key("count").Double(item.count());
+    if (item.time_us() != 0) json->Key("time_us").Int(item.time_us());
+    json->EndObject();
+  }
+  json->EndArray();
+}
+
+void WriteSignals(const v1::ProfileResponse& profile, JsonWriter* json) {
+  json->BeginArray();
+  for (const v1::ProfileSignal& signal : profile.signals()) {
+    json->BeginObject().Key("name").String(signal.name()).Key("kind").String(signal.kind());
+    json->Key("newest_us").Int(signal.newest_us());
+    WriteReading(signal, json);
+    if (!signal.keys().empty()) {
+      json->Key("keys").BeginArray();
+      for (const v1::SignalOfKey& key : signal.keys()) {
+        json->BeginObject().Key("key").String(key.key());
+        WriteReading(key, json);
+        json->EndObject();
+      }
+      json->EndArray();
+    }
+    json->EndObject();
+  }
+  json->EndArray();
+}
+
+}  // namespace
+
 void WriteProfile(const v1::ProfileResponse& profile, std::string* out) {
   JsonWriter json(out);
   json.BeginObject().Key("id").String(profile.id()).Key("events").Uint(profile.events());
   json.Key("first_time_us").Int(profile.first_time_us()).Key("last_time_us").Int(profile.last_time_us());
-  json.Key("interests").BeginArray();
-  for (const v1::Interest& interest : profile.interests()) {
-    json.BeginObject().Key("category").String(interest.category()).Key("weight").Double(interest.weight());
-    json.Key("share").Double(interest.share()).EndObject();
-  }
-  json.EndArray().Key("sequence").BeginArray();
+  json.Key("time_us").Int(profile.time_us()).Key("lifecycle").String(profile.lifecycle()).Key("interests");
+  WriteInterests(profile.interests(), false, &json);
+  json.Key("short_interests");
+  WriteInterests(profile.short_interests(), true, &json);
+  json.Key("signals");
+  WriteSignals(profile, &json);
+  json.Key("sequence").BeginArray();
   for (const v1::ProfileAction& action : profile.sequence()) {
     json.BeginObject().Key("type").String(action.type()).Key("item").String(action.item());
     json.Key("time_us").Int(action.time_us()).Key("surface").String(action.surface()).EndObject();

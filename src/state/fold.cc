@@ -118,6 +118,7 @@ Verdict FoldPolicy::Judge(const v1::Event& event, const UserRecord& record, Chan
   const bool unhide = event.type() == "unhide";
   const double strength = EventStrength(type, event);
 
+  change->strength = strength;
   UserOp& op = change->user;
   op.kind = event.has_merge()          ? UserOp::Kind::kMerge
             : event.becomes_key() != 0 ? UserOp::Kind::kBecome
@@ -226,6 +227,11 @@ v1::Event MergeEvent(const Handover& handover) {
   merge->set_identified(handover.identified);
   merge->set_hops(handover.hops);
   merge->set_record(handover.record);
+  for (const auto& [id, value] : handover.signals) {
+    v1::SignalValue* signal = merge->add_signals();
+    signal->set_id(id);
+    signal->set_value(value);
+  }
   return event;
 }
 

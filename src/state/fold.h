@@ -4,6 +4,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/string_map.h"
@@ -30,6 +32,7 @@ enum class Verdict : uint8_t {
 /// The change that a counted event makes. Its views point into the event.
 struct Change {
   UserOp user;
+  double strength = 0;  ///< EventStrength
   bool has_item = false;
   ItemEvent item;
 };
@@ -46,7 +49,8 @@ struct Handover {
   int64_t event_time_us = 0, receive_time_us = 0;
   bool identified = false;
   uint32_t hops = 0;
-  std::string record;  ///< encoded
+  std::string record;                                     ///< encoded
+  std::vector<std::pair<uint64_t, std::string>> signals;  ///< values by signal::Definition::id
 };
 /// The event that carries it.
 v1::Event MergeEvent(const Handover& handover);

@@ -4,19 +4,19 @@
 #include <cmath>
 #include <limits>
 
-#include "state/codec.h"
+#include "base/byte_codec.h"
 
 namespace bowerbird::state {
 namespace {
 
 void PutSums(const ItemSums& sums, std::string* out) {
-  PutVarint(sums.impressions, out);
-  PutVarint(sums.actions, out);
-  PutVarint(sums.negatives, out);
-  PutVarint(sums.weight, out);
+  base::PutVarint(sums.impressions, out);
+  base::PutVarint(sums.actions, out);
+  base::PutVarint(sums.negatives, out);
+  base::PutVarint(sums.weight, out);
 }
 
-ItemSums GetSums(Reader* in) {
+ItemSums GetSums(base::Reader* in) {
   ItemSums sums;
   sums.impressions = in->Varint();
   sums.actions = in->Varint();
@@ -82,10 +82,10 @@ std::string EncodeItemRecord(const ItemRecord& record) {
   std::string out;
   out.reserve(8 + record.buckets.size() * 8);
   PutSums(record.total, &out);
-  PutVarint(record.buckets.size(), &out);
+  base::PutVarint(record.buckets.size(), &out);
   uint32_t last = 0;
   for (const ItemRecord::Bucket& bucket : record.buckets) {
-    PutVarint(bucket.bucket - last, &out);
+    base::PutVarint(bucket.bucket - last, &out);
     PutSums(bucket.sums, &out);
     last = bucket.bucket;
   }
@@ -93,7 +93,7 @@ std::string EncodeItemRecord(const ItemRecord& record) {
 }
 
 absl::StatusOr<ItemRecord> DecodeItemRecord(std::string_view bytes) {
-  Reader in(bytes);
+  base::Reader in(bytes);
   ItemRecord record;
   record.total = GetSums(&in);
   record.buckets.resize(in.Count(5));

@@ -4,8 +4,8 @@
 #include <limits>
 
 #include "base/check.h"
+#include "base/decay.h"
 #include "base/string_map.h"
-#include "state/decay.h"
 
 namespace bowerbird::state {
 namespace {
@@ -154,8 +154,9 @@ std::vector<RankedItem> ItemTableBuilder::Trending(const config::Generator& gene
   std::vector<double> decay;
   for (int64_t bucket = bucket_from; bucket <= bucket_to; ++bucket) {
     const int64_t middle_us = bucket * layout_.bucket_us + layout_.bucket_us / 2;
-    decay.push_back(
-        (bucket + 1) * layout_.bucket_us > from_us ? DecayFactor(time_us - middle_us, generator.half_life_us) : 0.0);
+    decay.push_back((bucket + 1) * layout_.bucket_us > from_us
+                        ? base::DecayFactor(time_us - middle_us, generator.half_life_us)
+                        : 0.0);
   }
   for (const Shard& shard : shards_) {
     for (const Item& item : shard.items) {

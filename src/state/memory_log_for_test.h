@@ -23,6 +23,8 @@ class MemoryLog final : public log::EventLog {
 
   std::atomic<bool> reads_fail = false;
   std::atomic<bool> appends_fail = false;
+  /// Reads of events that succeed before the others fail.
+  mutable std::atomic<uint64_t> reads_left = ~uint64_t{0};
 
   uint32_t PartitionCount(Topic topic) const override {
     return topic == Topic::kCatalog || topic == Topic::kItemTables ? 1 : partitions_;
@@ -43,6 +45,10 @@ class MemoryLog final : public log::EventLog {
   absl::StatusOr<log::ReadResult> Read(Topic topic, uint32_t partition, Offset offset, size_t records_max,
                                        size_t bytes_max) const override {
     if (reads_fail) return absl::UnavailableError("told to fail");
+    if (topic == Topic::kEvents && reads_left != ~uint64_t{0}) {
+      if (reads_left == 0) return absl::UnavailableError("told to fail");
+      --reads_left;
+    }
     const std::lock_guard lock(mutex_);
     const Part& part = PartOf(topic, partition);
     log::ReadResult result;

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "state/codec.h"
+#include "base/byte_codec.h"
 #include "state/next_record.h"
 
 namespace bowerbird::state {
@@ -106,7 +106,7 @@ class NextMergeOperator final : public rocksdb::MergeOperator {
   static bool Add(const rocksdb::Slice& key, const rocksdb::Slice& bytes, NextRecord* sum) {
     if (key.size() != sizeof(uint64_t)) return false;
     const absl::StatusOr<NextRecord> record = DecodeNextRecord(View(bytes));
-    if (record.ok()) sum->Add(*record, MovesMax(catalog::ItemKey(GetBigEndian64(key.data()))));
+    if (record.ok()) sum->Add(*record, MovesMax(catalog::ItemKey(base::GetBigEndian64(key.data()))));
     return record.ok();
   }
 };

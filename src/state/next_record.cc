@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "state/codec.h"
+#include "base/byte_codec.h"
 
 namespace bowerbird::state {
 namespace {
@@ -32,18 +32,18 @@ void NextRecord::Add(const NextRecord& other, uint32_t moves_max) {
 std::string EncodeNextRecord(const NextRecord& record) {
   std::string out;
   out.reserve(4 + record.moves.size() * 10);
-  PutVarint(record.moves.size(), &out);
-  for (const NextRecord::Move& move : record.moves) PutFixed(move.to.value, &out);
+  base::PutVarint(record.moves.size(), &out);
+  for (const NextRecord::Move& move : record.moves) base::PutFixed(move.to.value, &out);
   uint32_t last_s = std::numeric_limits<uint32_t>::max();
   for (const NextRecord::Move& move : record.moves) {
-    PutVarint(last_s - move.time_s, &out);
+    base::PutVarint(last_s - move.time_s, &out);
     last_s = move.time_s;
   }
   return out;
 }
 
 absl::StatusOr<NextRecord> DecodeNextRecord(std::string_view bytes) {
-  Reader in(bytes);
+  base::Reader in(bytes);
   NextRecord record;
   record.moves.resize(in.Count(9));
   for (NextRecord::Move& move : record.moves) move.to = catalog::ItemKey(in.Fixed<uint64_t>());

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <utility>
 
-#include "state/decay.h"
+#include "base/decay.h"
 
 namespace bowerbird::state {
 namespace {
@@ -19,7 +19,7 @@ constexpr double kPlaceHalfLife = 0.4;  ///< of the greatest number of moves
 std::vector<double> PlaceWeights(uint32_t moves_max) {
   std::vector<double> weights(moves_max);
   for (uint32_t p = 0; p < moves_max; ++p) {
-    weights[p] = DecayFactor(p, static_cast<int64_t>(kPlaceHalfLife * moves_max));
+    weights[p] = base::DecayFactor(p, static_cast<int64_t>(kPlaceHalfLife * moves_max));
   }
   return weights;
 }
@@ -41,7 +41,7 @@ NextItems SumByNext(ItemKey from, const NextRecord& record) {
     const NextRecord::Move& move = record.moves[p];
     if (move.time_s != decay_s) {
       decay_s = move.time_s;
-      decay = DecayFactor(int64_t{newest_s - move.time_s} * kSecondUs, kMoveHalfLifeUs);
+      decay = base::DecayFactor(int64_t{newest_s - move.time_s} * kSecondUs, kMoveHalfLifeUs);
     }
     parts.emplace_back(move.to, places[p] * decay);
     next.total += parts.back().second;

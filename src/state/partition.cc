@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/status_macros.h"
 #include "fmt/format.h"
@@ -17,10 +18,12 @@ constexpr size_t kEventsAtOnce = 16;
 }  // namespace
 
 Partition::Partition(uint32_t index, uint32_t partitions, log::Offset folded, const FoldPolicy* policy,
-                     const StateStore* store, CacheBudget* budget, FoldCounters* counters, bool hands_over)
+                     std::shared_ptr<const signal::Set> signals, const StateStore* store, CacheBudget* budget,
+                     FoldCounters* counters, bool hands_over)
     : index_(index),
       partitions_(partitions),
       policy_(policy),
+      signals_(std::move(signals)),
       store_(store),
       counters_(counters),
       hands_over_(hands_over),
@@ -86,19 +89,46 @@ absl::Status Partition::LoadMissing(std::span<const Record> records) {
   if (missing.empty()) return absl::OkStatus();
   std::sort(missing.begin(), missing.end());
   missing.erase(std::unique(missing.begin(), missing.end()), missing.end());
-  ASSIGN_OR_RETURN(auto loaded, store_->LoadUsers(missing));
+  ASSIGN_OR_RETURN(std::vector<Loaded> loaded, Load(missing));
   const std::lock_guard lock(mutex_);
   for (size_t i = 0; i < missing.size(); ++i) {
     // A reader may have brought it meanwhile.
-    if (users_.Find(missing[i]) == nullptr) users_.Insert(missing[i], std::move(loaded[i]).value_or(UserRecord()));
+    if (users_.Find(missing[i]) != nullptr) continue;
+    users_.Insert(missing[i], std::move(loaded[i].record).value_or(UserRecord()), std::move(loaded[i].signals));
   }
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::vector<Partition::Loaded>> Partition::Load(std::span<const UserKey> keys) const {
+  std::vector<Loaded> loaded(keys.size());
+  if (keys.size() == 1) {
+    ASSIGN_OR_RETURN(loaded[0].record, store_->LoadUser(keys[0]));
+  } else {
+    ASSIGN_OR_RETURN(auto records, store_->LoadUsers(keys));
+    for (size_t i = 0; i < keys.size(); ++i) loaded[i].record = std::move(records[i]);
+  }
+  if (signals_->empty()) return loaded;
+  ASSIGN_OR_RETURN(const auto stored, store_->LoadSignals(keys));
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (stored[i].empty()) continue;
+    ASSIGN_OR_RETURN(UserSignals signals, UserSignals::FromStored(*signals_, stored[i]));
+    loaded[i].signals = std::make_unique<UserSignals>(std::move(signals));
+  }
+  return loaded;
+}
+
 absl::StatusOr<CachedUser*> Partition::FindOrLoad(UserKey key) {
   if (CachedUser* user = users_.Find(key); user != nullptr) return user;
-  ASSIGN_OR_RETURN(auto loaded, store_->LoadUser(key));
-  return users_.Insert(key, std::move(loaded).value_or(UserRecord()));
+  ASSIGN_OR_RETURN(std::vector<Loaded> loaded, Load({&key, 1}));
+  return users_.Insert(key, std::move(loaded[0].record).value_or(UserRecord()), std::move(loaded[0].signals));
+}
+
+void Partition::FoldSignals(const v1::Event& event, CachedUser* user, Handover* handover) const {
+  if (signals_->empty()) return;
+  if (handover != nullptr) HandOverSignals(*signals_, event, change_, user->signals.get(), handover);
+  if (user->signals == nullptr && !event.has_merge() && signals_->CountingSlots(event.type()).empty()) return;
+  if (user->signals == nullptr) user->signals = std::make_unique<UserSignals>(signals_->size());
+  user->signals->Fold(*signals_, event, change_, user->record);
 }
 
 absl::Status Partition::FoldOne(const Record& record, std::vector<DeadLetter>* dead_letters) {
@@ -127,12 +157,13 @@ absl::Status Partition::FoldOne(const Record& record, std::vector<DeadLetter>* d
       break;
   }
   ++counters_->folded;
-  if (hands_over_) {
-    if (auto handover = policy_->HandoverOf(event, user->record, change_)) {
-      handover->source_offset = record.offset;
-      handover->append_time_us = record.append_time_us;
-      unsent_.push_back(*std::move(handover));
-    }
+  std::optional<Handover> handover;
+  if (hands_over_) handover = policy_->HandoverOf(event, user->record, change_);
+  FoldSignals(event, user, handover.has_value() ? &*handover : nullptr);
+  if (handover.has_value()) {
+    handover->source_offset = record.offset;
+    handover->append_time_us = record.append_time_us;
+    unsent_.push_back(*std::move(handover));
   }
   EncodeUserOp(change_.user, &user->pending_ops);
   ApplyUserOp(policy_->user_layout(), change_.user, &user->record, &user->pending_blocks);
@@ -155,15 +186,18 @@ absl::StatusOr<std::shared_ptr<const UserState>> Partition::Get(UserKey key, std
       if (CachedUser* user = users_.Find(key); user != nullptr) return View(user, id);
       evictions = users_.evictions();
     }
-    ASSIGN_OR_RETURN(auto loaded, store_->LoadUser(key));
+    ASSIGN_OR_RETURN(std::vector<Loaded> loaded, Load({&key, 1}));
     const std::lock_guard lock(mutex_);
     CachedUser* user = users_.Find(key);
     if (user == nullptr && evictions != users_.evictions()) continue;
-    if (user == nullptr && loaded.has_value()) user = users_.Insert(key, *std::move(loaded));
+    if (user == nullptr && loaded[0].record.has_value()) {
+      user = users_.Insert(key, *std::move(loaded[0].record), std::move(loaded[0].signals));
+    }
     if (user != nullptr) return View(user, id);
     auto unknown = std::make_shared<UserState>();
     unknown->key = key;
     unknown->offset = folded();
+    unknown->signal_set = signals_;
     return unknown;
   }
   const std::lock_guard lock(mutex_);
@@ -180,6 +214,10 @@ absl::StatusOr<std::shared_ptr<const UserState>> Partition::View(CachedUser* use
   auto state = user->view != nullptr ? std::make_shared<UserState>(*user->view)
                                      : MakeUserState(user->key, user->record, policy_->user_layout().sequence_max);
   state->offset = offset;
+  state->signal_set = signals_;
+  if (state->signals == nullptr && user->signals != nullptr) {
+    state->signals = std::make_shared<const std::vector<std::string>>(user->signals->values());
+  }
   user->view = std::move(state);
   users_.Charge(user);
   return user->view;
@@ -203,6 +241,7 @@ bool Partition::TakeUnwritten(StateStore::Batch* batch, std::vector<ItemEvent>* 
   for (CachedUser* user : being_written_) {
     batch->MergeUser(user->key, user->pending_ops);
     for (const SpilledBlock& block : user->pending_blocks) batch->PutLifelongBlock(user->key, block);
+    if (user->signals != nullptr) user->signals->Write(*signals_, user->key, batch);
     user->pending_ops.clear();
     user->pending_blocks.clear();
   }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "log/event_log.h"
 #include "replay/source.h"
+#include "signal/definition.h"
 #include "state/fold.h"
 #include "state/item_record.h"
 #include "state/state_store.h"
@@ -40,8 +42,9 @@ struct DeadLetter {
 class Partition {
  public:
   /// `hands_over`: keep handovers to be sent; without, as in a replay of what has happened, they are in the log.
-  Partition(uint32_t index, uint32_t partitions, log::Offset folded, const FoldPolicy* policy, const StateStore* store,
-            CacheBudget* budget, FoldCounters* counters, bool hands_over);
+  Partition(uint32_t index, uint32_t partitions, log::Offset folded, const FoldPolicy* policy,
+            std::shared_ptr<const signal::Set> signals, const StateStore* store, CacheBudget* budget,
+            FoldCounters* counters, bool hands_over);
 
   uint32_t index() const { return index_; }
   log::Offset folded() const { return folded_; }
@@ -77,16 +80,24 @@ class Partition {
 
  private:
   using Record = replay::EventRecord;
+  /// A user as the store has it.
+  struct Loaded {
+    std::optional<UserRecord> record;
+    std::unique_ptr<UserSignals> signals;
+  };
+  absl::StatusOr<std::vector<Loaded>> Load(std::span<const catalog::UserKey> keys) const;
   /// Those of a few events that follow: their memory comes while the others' is on its way. With the mutex held.
   void PrefetchUsers(std::span<const Record> records);
   absl::Status LoadMissing(std::span<const Record> records);
   // With mutex_ held:
   absl::Status FoldOne(const Record& record, std::vector<DeadLetter>* dead_letters);
   absl::StatusOr<CachedUser*> FindOrLoad(catalog::UserKey key);
+  void FoldSignals(const v1::Event& event, CachedUser* user, Handover* handover) const;
   absl::StatusOr<std::shared_ptr<const UserState>> View(CachedUser* user, std::string_view id);
 
   const uint32_t index_, partitions_;
   const FoldPolicy* const policy_;
+  const std::shared_ptr<const signal::Set> signals_;
   const StateStore* const store_;
   FoldCounters* const counters_;
   const bool hands_over_;

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <limits>
 
-#include "state/codec.h"
+#include "base/byte_codec.h"
 #include "state/growth.h"
 
 namespace bowerbird::state {
@@ -93,22 +93,22 @@ void PrintWindow::Prefetch(uint64_t print) const {
 }
 
 void PrintWindow::Encode(std::string* out) const {
-  PutVarint(size(), out);
-  for (size_t i = first_; i < prints_.size(); ++i) PutFixed(prints_[i].print, out);
-  DifferenceWriter event_times(out);
+  base::PutVarint(size(), out);
+  for (size_t i = first_; i < prints_.size(); ++i) base::PutFixed(prints_[i].print, out);
+  base::DifferenceWriter event_times(out);
   for (size_t i = first_; i < prints_.size(); ++i) event_times.Put(prints_[i].event_time_s);
-  DifferenceWriter receive_times(out);
+  base::DifferenceWriter receive_times(out);
   for (size_t i = first_; i < prints_.size(); ++i) receive_times.Put(prints_[i].receive_time_h);
-  PutVarint(dropped_until_s_, out);
+  base::PutVarint(dropped_until_s_, out);
 }
 
-bool PrintWindow::Decode(Reader* in) {
+bool PrintWindow::Decode(base::Reader* in) {
   first_ = 0;
   prints_.resize(in->Count(10));
   for (Print& print : prints_) print.print = in->Fixed<uint64_t>();
-  DifferenceReader event_times(in);
+  base::DifferenceReader event_times(in);
   for (Print& print : prints_) print.event_time_s = event_times.Next();
-  DifferenceReader receive_times(in);
+  base::DifferenceReader receive_times(in);
   for (Print& print : prints_) print.receive_time_h = receive_times.Next();
   dropped_until_s_ = static_cast<uint32_t>(in->Varint());
   filter_.clear();

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "base/byte_codec.h"
+
 namespace bowerbird::state {
 
 /// Prints of the newest client ids of one user, in fold order.
@@ -21,7 +23,7 @@ class PrintWindow {
 
   void Encode(std::string* out) const;
   /// False: the bytes are damaged.
-  bool Decode(class Reader* in);
+  bool Decode(base::Reader* in);
   size_t size() const { return prints_.size() - first_; }
   /// Brings what Contains and Add of this print touch nearer to the processor.
   void Prefetch(uint64_t print) const;

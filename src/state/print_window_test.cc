@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <deque>
 
+#include "base/byte_codec.h"
 #include "base/rng.h"
 #include "gtest/gtest.h"
-#include "state/codec.h"
 
 namespace bowerbird::state {
 namespace {
@@ -34,7 +34,7 @@ TEST(PrintWindowTest, AgreesWithAQueueAtEveryLengthAndAfterReloads) {
       if (!rng.Bernoulli(.01)) continue;
       std::string bytes;
       window.Encode(&bytes);
-      Reader reader(bytes);
+      base::Reader reader(bytes);
       window = PrintWindow();
       ASSERT_TRUE(window.Decode(&reader) && reader.empty());
     }

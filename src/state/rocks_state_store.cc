@@ -12,10 +12,10 @@
 #include <atomic>
 #include <filesystem>
 
+#include "base/byte_codec.h"
 #include "base/status_macros.h"
 #include "base/thread_priority.h"
 #include "fmt/format.h"
-#include "state/codec.h"
 #include "state/merge_operators.h"
 #include "state/state_store.h"
 #include "store/rocks.h"
@@ -80,6 +80,14 @@ class RocksBatch final : public StateStore::Batch {
   void MergeNext(ItemKey from, const NextRecord& added) override {
     batch_.Merge(rocks_->column(StateStore::kNext), ItemKeyBytes(from), EncodeNextRecord(added));
   }
+  void PutSignal(UserKey user, uint64_t signal, std::string_view value) override {
+    rocksdb::ColumnFamilyHandle* column = rocks_->column(StateStore::kSignals);
+    if (value.empty()) {
+      batch_.Delete(column, SignalKey(user, signal));
+    } else {
+      batch_.Put(column, SignalKey(user, signal), ToSlice(value));
+    }
+  }
   void PutOffset(uint32_t partition, log::Offset folded) override {
     batch_.Put(rocks_->column(StateStore::kOffsets), OffsetKey(partition), OffsetValue(folded));
   }
@@ -124,6 +132,7 @@ class RocksStateStore final : public StateStore {
   absl::Status Resume() override;
   absl::StatusOr<std::optional<UserRecord>> LoadUser(UserKey user) const override;
   absl::StatusOr<std::vector<std::optional<UserRecord>>> LoadUsers(std::span<const UserKey> users) const override;
+  absl::StatusOr<std::vector<std::vector<StoredSignal>>> LoadSignals(std::span<const UserKey> users) const override;
   absl::StatusOr<std::vector<Action>> LoadLifelongBlock(UserKey user, uint32_t ordinal) const override;
   absl::StatusOr<std::vector<log::Offset>> LoadOffsets(uint32_t partitions) const override;
   absl::StatusOr<std::string> LoadFormat(std::string_view key) const override;
@@ -172,6 +181,8 @@ absl::StatusOr<std::unique_ptr<StateStore>> RocksStateStore::Open(const std::str
     // What is written at once comes in the order of its keys: each is inserted from where the last one went, without a
     // search from the top.
     family.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewCappedPrefixTransform(0));
+    // One user's signals lie together, and a filter tells who has none.
+    if (column == kSignals) family.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(SignalPrefix({}).size()));
     if (column == kUsers) family.merge_operator = MakeUserMergeOperator(options.user_layout);
     if (column == kItems) family.merge_operator = MakeItemMergeOperator(options.item_layout);
     if (column == kNext) family.merge_operator = MakeNextMergeOperator();
@@ -235,6 +246,27 @@ absl::StatusOr<std::vector<std::optional<UserRecord>>> RocksStateStore::LoadUser
   return records;
 }
 
+absl::StatusOr<std::vector<std::vector<StoredSignal>>> RocksStateStore::LoadSignals(
+    std::span<const UserKey> users) const {
+  rocksdb::ReadOptions options;
+  options.prefix_same_as_start = true;
+  const std::unique_ptr<rocksdb::Iterator> at(rocks_->db().NewIterator(options, rocks_->column(kSignals)));
+  std::vector<std::vector<StoredSignal>> all(users.size());
+  for (size_t i = 0; i < users.size(); ++i) {
+    for (at->Seek(SignalPrefix(users[i])); at->Valid(); at->Next()) {
+      UserKey user;
+      StoredSignal signal;
+      if (!ParseSignalKey(View(at->key()), &user, &signal.id))
+        return absl::DataLossError("state: signals: damaged key");
+      if (user != users[i]) break;
+      signal.value = View(at->value());
+      all[i].push_back(std::move(signal));
+    }
+    RETURN_IF_ERROR(store::FromRocks(at->status(), fmt::format("state: read signals of user {:016x}", users[i].value)));
+  }
+  return all;
+}
+
 absl::StatusOr<std::vector<Action>> RocksStateStore::LoadLifelongBlock(UserKey user, uint32_t ordinal) const {
   rocksdb::PinnableSlice value;
   RETURN_IF_ERROR(
@@ -251,7 +283,7 @@ absl::StatusOr<std::vector<log::Offset>> RocksStateStore::LoadOffsets(uint32_t p
     if (status.IsNotFound()) continue;
     RETURN_IF_ERROR(store::FromRocks(status, "state: read offsets"));
     if (value.size() != 8) return absl::DataLossError("state: read offsets: damaged");
-    offsets[partition] = GetBigEndian64(value.data());
+    offsets[partition] = base::GetBigEndian64(value.data());
   }
   return offsets;
 }
@@ -267,6 +299,7 @@ absl::StatusOr<std::string> RocksStateStore::LoadFormat(std::string_view key) co
 std::unique_ptr<StateStore::Cursor> RocksStateStore::NewCursor(Column column) const {
   rocksdb::ReadOptions options;
   options.fill_cache = false;
+  options.total_order_seek = true;
   return std::make_unique<RocksCursor>(
       std::unique_ptr<rocksdb::Iterator>(rocks_->db().NewIterator(options, rocks_->column(column))),
       ColumnName(column));

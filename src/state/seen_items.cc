@@ -5,7 +5,7 @@
 #include <limits>
 #include <utility>
 
-#include "state/codec.h"
+#include "base/byte_codec.h"
 #include "state/growth.h"
 
 namespace bowerbird::state {
@@ -111,17 +111,17 @@ void SeenItems::Prefetch(catalog::ItemKey item) const {
 
 void SeenItems::Encode(std::string* out) const {
   const std::vector<SeenItem> items = Sorted();
-  PutVarint(items.size(), out);
-  for (const SeenItem& entry : items) PutFixed(entry.item.value, out);
-  DifferenceWriter times(out);
+  base::PutVarint(items.size(), out);
+  for (const SeenItem& entry : items) base::PutFixed(entry.item.value, out);
+  base::DifferenceWriter times(out);
   for (const SeenItem& entry : items) times.Put(entry.time_s);
-  for (const SeenItem& entry : items) PutVarint(entry.count, out);
+  for (const SeenItem& entry : items) base::PutVarint(entry.count, out);
 }
 
-void SeenItems::Decode(Reader* in) {
+void SeenItems::Decode(base::Reader* in) {
   items_.resize(in->Count(10));
   for (SeenItem& entry : items_) entry.item.value = in->Fixed<uint64_t>();
-  DifferenceReader times(in);
+  base::DifferenceReader times(in);
   for (SeenItem& entry : items_) entry.time_s = times.Next();
   for (SeenItem& entry : items_) entry.count = static_cast<uint32_t>(in->Varint());
   // Damage must not pass for a sorted list.

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/byte_codec.h"
 #include "state/user_state.h"
 
 namespace bowerbird::state {
@@ -21,7 +22,7 @@ class SeenItems {
 
   void Encode(std::string* out) const;
   /// Not to be used when the reader is not ok() after it.
-  void Decode(class Reader* in);
+  void Decode(base::Reader* in);
   /// Brings what Mark of this item touches nearer to the processor.
   void Prefetch(catalog::ItemKey item) const;
   size_t MemoryBytes() const { return items_.capacity() * sizeof(SeenItem); }

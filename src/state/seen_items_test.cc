@@ -4,10 +4,10 @@
 #include <map>
 #include <string>
 
+#include "base/byte_codec.h"
 #include "base/hash.h"
 #include "base/rng.h"
 #include "gtest/gtest.h"
-#include "state/codec.h"
 
 namespace bowerbird::state {
 namespace {
@@ -35,7 +35,7 @@ TEST(SeenItemsTest, MarksAgreeWithAMapHoweverKeysAreSpreadAndRecordsReload) {
       if (!rng.Bernoulli(.01)) continue;
       std::string bytes;
       seen.Encode(&bytes);
-      Reader reader(bytes);
+      base::Reader reader(bytes);
       seen = SeenItems();
       seen.Decode(&reader);
       ASSERT_TRUE(reader.ok() && reader.empty());
@@ -61,8 +61,8 @@ TEST(SeenItemsTest, BoundedAndDropsTheOldest) {
   uint32_t oldest = 10'000;
   for (const SeenItem& item : sorted) oldest = std::min(oldest, item.time_s);
   EXPECT_EQ(oldest, 10'000 - seen.size());
-  EXPECT_TRUE(
-      std::is_sorted(sorted.begin(), sorted.end(), [](const SeenItem& a, const SeenItem& b) { return a.item < b.item; }));
+  EXPECT_TRUE(std::is_sorted(sorted.begin(), sorted.end(),
+                             [](const SeenItem& a, const SeenItem& b) { return a.item < b.item; }));
 }
 
 TEST(SeenItemsTest, CountsSaturate) {

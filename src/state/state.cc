@@ -16,6 +16,7 @@
 #include "bowerbird/v1/event.pb.h"
 #include "bowerbird/v1/served.pb.h"
 #include "fmt/format.h"
+#include "state/adopt_signals.h"
 #include "state/fold.h"
 #include "state/fold_group.h"
 #include "state/fold_waiters.h"
@@ -90,7 +91,9 @@ class StopSignal {
 };
 
 /// What of state.cache_bytes is the store's, for blocks and for writes not yet flushed; users have the rest.
-uint64_t StoreBytes(uint64_t cache_bytes) { return std::max(cache_bytes / 4, std::min(cache_bytes / 2, kStoreBytesMin)); }
+uint64_t StoreBytes(uint64_t cache_bytes) {
+  return std::max(cache_bytes / 4, std::min(cache_bytes / 2, kStoreBytesMin));
+}
 
 class StateImpl final : public State {
  public:
@@ -101,6 +104,7 @@ class StateImpl final : public State {
         options_(std::move(options)),
         stores_(options_.stores != nullptr ? *options_.stores : RocksStateStores()),
         policy_(*config_),
+        signals_(std::make_shared<const signal::Set>(*config_)),
         partition_count_(log->PartitionCount(Topic::kEvents)),
         budget_(config_->state.cache_bytes - StoreBytes(config_->state.cache_bytes)) {}
   ~StateImpl() override { Stop(); }
@@ -118,6 +122,8 @@ class StateImpl final : public State {
   void WhenFolded(uint32_t partition, Offset offset, int64_t timeout_us, std::function<void(bool)> done) override {
     waiters_->Wait(partition, offset, timeout_us, std::move(done));
   }
+  std::shared_ptr<const signal::Set> signals() const override { return signals_; }
+  absl::StatusOr<SignalStatistics> CollectSignals(uint64_t users_max) override;
   std::shared_ptr<const ItemTable> item_table() const override { return table_.Get(); }
   std::shared_ptr<const ItemTable> PublishItemTable(int64_t time_us, uint64_t version) override;
   Counters counters() const override;
@@ -152,6 +158,7 @@ class StateImpl final : public State {
   const StateStores& stores_;
   std::string dir_;
   const FoldPolicy policy_;
+  const std::shared_ptr<const signal::Set> signals_;
   const uint32_t partition_count_;
 
   std::unique_ptr<StateStore> store_;
@@ -205,8 +212,8 @@ absl::Status StateImpl::Init(const std::string& dir) {
     ASSIGN_OR_RETURN(handovers_, HandoverLog::Open(log_, options_.handed_over));
   }
   for (uint32_t index = 0; index < partition_count_; ++index) {
-    partitions_.push_back(std::make_unique<Partition>(index, partition_count_, offsets[index], &policy_, store_.get(),
-                                                      &budget_, &counters_, options_.publish));
+    partitions_.push_back(std::make_unique<Partition>(index, partition_count_, offsets[index], &policy_, signals_,
+                                                      store_.get(), &budget_, &counters_, options_.publish));
   }
   waiters_ = std::make_unique<FoldWaiters>(partition_count_, [this](uint32_t p) { return FoldedOffset(p); });
 
@@ -246,6 +253,7 @@ absl::Status StateImpl::Init(const std::string& dir) {
 absl::Status StateImpl::OpenAndRead(std::vector<Offset>* offsets) {
   ASSIGN_OR_RETURN(store_, OpenStateStore(stores_, dir_, policy_, StoreBytes(config_->state.cache_bytes), *log_));
   ASSIGN_OR_RETURN(*offsets, store_->LoadOffsets(partition_count_));
+  RETURN_IF_ERROR(AdoptSignals(stores_, dir_, *config_, *signals_, log_, *offsets, store_.get()));
   builder_.emplace(*config_, policy_.item_layout(), partition_count_);
   RETURN_IF_ERROR(
       store_->ScanItems([&](catalog::ItemKey item, const ItemRecord& record) { builder_->Load(item, record); }));
@@ -290,6 +298,11 @@ absl::Status StateImpl::Flush() {
 absl::Status StateImpl::Checkpoint(const std::string& to) {
   for (const auto& group : groups_) RETURN_IF_ERROR(group->Write());
   return store_->Checkpoint(to);
+}
+
+absl::StatusOr<SignalStatistics> StateImpl::CollectSignals(uint64_t users_max) {
+  for (const auto& group : groups_) RETURN_IF_ERROR(group->Write());
+  return CollectSignalStatistics(*store_, *signals_, users_max);
 }
 
 void StateImpl::FoldLoop(FoldGroup* group) {

@@ -11,7 +11,9 @@
 #include "base/clock.h"
 #include "config/config.h"
 #include "log/event_log.h"
+#include "signal/definition.h"
 #include "state/item_table.h"
+#include "state/signal_statistics.h"
 #include "state/user_state.h"
 
 namespace bowerbird::state {
@@ -48,7 +50,8 @@ class State {
   /// and state that is damaged, is thrown away and made again by the fold. Where the log no longer reaches back to its
   /// start, new weights and polarities count from here on, and the rest is FailedPrecondition or DataLoss. Damage that
   /// is met after Open shows in Health(), and the next Open makes the state anew. Unavailable: another process has the
-  /// folder.
+  /// folder. Signals that the config has and the store does not get their history before Open returns
+  /// (adopt_signals.h).
   static absl::StatusOr<std::unique_ptr<State>> Open(const std::string& dir,
                                                      std::shared_ptr<const config::Config> config, log::EventLog* log,
                                                      const base::Clock* clock, const Options& options);
@@ -76,6 +79,10 @@ class State {
   /// at once, on the caller's thread; otherwise on a fold thread: `done` must not block.
   virtual void WhenFolded(uint32_t partition, log::Offset offset, int64_t timeout_us,
                           std::function<void(bool)> done) = 0;
+
+  /// The declared signals, and what the store holds of them, from up to `users_max` users. Writes what is folded first.
+  virtual std::shared_ptr<const signal::Set> signals() const = 0;
+  virtual absl::StatusOr<SignalStatistics> CollectSignals(uint64_t users_max) = 0;
 
   /// Never null after Open.
   virtual std::shared_ptr<const ItemTable> item_table() const = 0;

@@ -3,6 +3,7 @@
 
 #include "base/rng.h"
 #include "benchmark/benchmark.h"
+#include "signal/six_and_twenty_for_test.h"
 #include "state/events_for_test.h"
 #include "state/memory_log_for_test.h"
 #include "state/state.h"
@@ -12,8 +13,13 @@ namespace {
 
 constexpr uint32_t kPartitions = 64, kItems = 41'000;
 
-std::shared_ptr<const config::Config> BenchConfig(uint64_t cache_bytes) {
+std::shared_ptr<const config::Config> BenchConfig(uint64_t cache_bytes, bool signals = false) {
   config::Config config = TestConfig();
+  if (signals) {
+    const auto declared = config::Parse("[items.attributes]\ncreator = \"string\"\n" + signal::SixAndTwenty(), "bench");
+    config.item_attributes = declared.config->item_attributes;
+    config.signals = declared.config->signals;
+  }
   config.state = config::State();
   config.state.dedupe_window_us = 7 * kDayUs;
   config.state.affinity_half_life_us = 7 * kDayUs;
@@ -22,7 +28,7 @@ std::shared_ptr<const config::Config> BenchConfig(uint64_t cache_bytes) {
 }
 
 /// `events` actions (half of them clicks, the rest impressions) in time order, as intake writes them: 230 bytes each.
-void FillLog(uint32_t users, uint64_t events, double impressions, log::EventLog* log) {
+void FillLog(uint32_t users, uint64_t events, double impressions, log::EventLog* log, bool creators = false) {
   base::Rng rng(42);
   int64_t now_us = kStartUs;
   std::vector<log::AppendRecord> batch;
@@ -38,6 +44,9 @@ void FillLog(uint32_t users, uint64_t events, double impressions, log::EventLog*
     event.set_position(static_cast<uint32_t>(1 + rng.Below(25)));
     event.set_config_version("3f8a9c0d12345678");
     event.add_item_categories(fmt::format("category-{}", item % 50));
+    if (creators) {
+      (*event.mutable_item_attributes())["creator"].set_string_value(fmt::format("creator-{}", item % 200));
+    }
     batch.push_back(ToRecord(event, kPartitions));
     if (batch.size() == 10'000 || i + 1 == events) {
       (void)log->Append(std::move(batch));
@@ -54,26 +63,31 @@ uint64_t FolderBytes(const std::string& path) {
   return bytes;
 }
 
-/// Read, decode, fold, write and flush: users, share of impressions in percent, threads.
+/// Read, decode, fold, write and flush: users, share of impressions in percent, threads, with six keyed and twenty
+/// plain signals.
 void Fold(benchmark::State& bench) {
   const auto users = static_cast<uint32_t>(bench.range(0));
   const uint64_t events = 500'000;
   MemoryLog log(kPartitions);
-  FillLog(users, events, static_cast<double>(bench.range(1)) / 100, &log);
+  FillLog(users, events, static_cast<double>(bench.range(1)) / 100, &log, bench.range(3) != 0);
   State::Counters counters;
-  uint64_t disk_bytes = 0;
+  uint64_t disk_bytes = 0, signal_bytes = 0;
   for (auto _ : bench) {
     bench.PauseTiming();
     const TempFolder folder("state_bench");
     State::Options options;
     options.threads = static_cast<uint32_t>(bench.range(2));
     options.publish = false;
-    auto state = *State::Open(folder / "state", BenchConfig(256 << 20), &log, &base::SystemClock::Get(), options);
+    auto state = *State::Open(folder / "state", BenchConfig(256 << 20, bench.range(3) != 0), &log,
+                              &base::SystemClock::Get(), options);
     bench.ResumeTiming();
     if (!state->CatchUp().ok() || !state->Flush().ok()) std::abort();
     bench.PauseTiming();
     counters = state->counters();
     disk_bytes = FolderBytes(folder / "state");
+    signal_bytes = 0;
+    const SignalStatistics statistics = *state->CollectSignals(users);
+    for (const SignalStatistics::One& one : statistics.signals) signal_bytes += one.bytes;
     state = nullptr;
     bench.ResumeTiming();
   }
@@ -81,14 +95,18 @@ void Fold(benchmark::State& bench) {
   bench.counters["file_bytes_per_event"] = static_cast<double>(counters.bytes_written) / events;
   bench.counters["batch_bytes_per_event"] = static_cast<double>(counters.batch_bytes) / events;
   bench.counters["disk_bytes_per_user"] = static_cast<double>(disk_bytes) / users;
+  bench.counters["signal_bytes_per_user"] = static_cast<double>(signal_bytes) / users;
 }
 BENCHMARK(Fold)
-    ->ArgNames({"users", "impressions", "threads"})
-    ->Args({10'000, 0, 1})
-    ->Args({10'000, 50, 1})
-    ->Args({5'000, 0, 1})
-    ->Args({200'000, 0, 1})
-    ->Args({10'000, 50, 2})
+    ->ArgNames({"users", "impressions", "threads", "signals"})
+    ->Args({10'000, 0, 1, 0})
+    ->Args({10'000, 50, 1, 0})
+    ->Args({5'000, 0, 1, 0})
+    ->Args({200'000, 0, 1, 0})
+    ->Args({10'000, 50, 2, 0})
+    ->Args({10'000, 50, 1, 1})
+    ->Args({976, 0, 1, 0})
+    ->Args({976, 0, 1, 1})
     ->Unit(benchmark::kMillisecond)
     ->Iterations(1)
     ->MeasureProcessCPUTime()

@@ -1,8 +1,8 @@
 #include "state/state_store.h"
 
+#include "base/byte_codec.h"
 #include "base/status_macros.h"
 #include "fmt/format.h"
-#include "state/codec.h"
 
 namespace bowerbird::state {
 namespace {
@@ -10,10 +10,12 @@ namespace {
 // Views of the offsets column: this module's own is the only one yet; each signal will have its own name there.
 constexpr std::string_view kOffsetPrefix = "offset/state/";
 constexpr std::string_view kFormatPrefix = "format/";
+/// First byte of the keys of users' signals: items' will have their own.
+constexpr char kUserSignals = 'u';
 
 std::string KeyBytes(uint64_t key) {
   std::string bytes;
-  PutBigEndian64(key, &bytes);
+  base::PutBigEndian64(key, &bytes);
   return bytes;
 }
 
@@ -23,15 +25,34 @@ std::string UserKeyBytes(catalog::UserKey user) { return KeyBytes(user.value); }
 
 std::string LifelongBlockKey(catalog::UserKey user, uint32_t ordinal) {
   std::string bytes = KeyBytes(user.value);
-  PutBigEndian32(ordinal, &bytes);
+  base::PutBigEndian32(ordinal, &bytes);
   return bytes;
 }
 
 std::string ItemKeyBytes(catalog::ItemKey item) { return KeyBytes(item.value); }
 
+std::string SignalPrefix(catalog::UserKey user) {
+  std::string bytes(1, kUserSignals);
+  base::PutBigEndian64(user.value, &bytes);
+  return bytes;
+}
+
+std::string SignalKey(catalog::UserKey user, uint64_t signal) {
+  std::string bytes = SignalPrefix(user);
+  base::PutBigEndian64(signal, &bytes);
+  return bytes;
+}
+
+bool ParseSignalKey(std::string_view key, catalog::UserKey* user, uint64_t* signal) {
+  if (key.size() != 1 + 2 * sizeof(uint64_t) || key[0] != kUserSignals) return false;
+  user->value = base::GetBigEndian64(key.data() + 1);
+  *signal = base::GetBigEndian64(key.data() + 1 + sizeof(uint64_t));
+  return true;
+}
+
 std::string OffsetKey(uint32_t partition) {
   std::string bytes(kOffsetPrefix);
-  PutBigEndian32(partition, &bytes);
+  base::PutBigEndian32(partition, &bytes);
   return bytes;
 }
 
@@ -53,7 +74,7 @@ absl::Status StateStore::ScanItems(const std::function<void(catalog::ItemKey, co
   for (; at->valid(); at->Next()) {
     if (at->key().size() != 8) return absl::DataLossError("state: scan items: damaged key");
     ASSIGN_OR_RETURN(const ItemRecord record, DecodeItemRecord(at->value()));
-    visit(catalog::ItemKey(GetBigEndian64(at->key().data())), record);
+    visit(catalog::ItemKey(base::GetBigEndian64(at->key().data())), record);
   }
   return at->status();
 }
@@ -63,7 +84,7 @@ absl::Status StateStore::ScanNext(const std::function<void(catalog::ItemKey, Nex
   for (; at->valid(); at->Next()) {
     if (at->key().size() != 8) return absl::DataLossError("state: scan next: damaged key");
     ASSIGN_OR_RETURN(NextRecord record, DecodeNextRecord(at->value()));
-    visit(catalog::ItemKey(GetBigEndian64(at->key().data())), std::move(record));
+    visit(catalog::ItemKey(base::GetBigEndian64(at->key().data())), std::move(record));
   }
   return at->status();
 }

@@ -19,6 +19,12 @@
 
 namespace bowerbird::state {
 
+/// One value of the column `signals`.
+struct StoredSignal {
+  uint64_t id = 0;  ///< signal::Definition::id
+  std::string value;
+};
+
 /// What the fold keeps: columns `users`, `items`, `signals`, `offsets`, `next`; docs/formats/state.md has keys and
 /// values. tests/contract holds the suite that every implementation passes.
 ///
@@ -44,6 +50,8 @@ class StateStore {
     virtual void PutLifelongBlock(catalog::UserKey user, const SpilledBlock& block) = 0;
     virtual void MergeItem(catalog::ItemKey item, const ItemRecord& added) = 0;
     virtual void MergeNext(catalog::ItemKey from, const NextRecord& added) = 0;
+    /// An empty value takes it away.
+    virtual void PutSignal(catalog::UserKey user, uint64_t signal, std::string_view value) = 0;
     virtual void PutOffset(uint32_t partition, log::Offset folded) = 0;
     virtual void PutFormat(std::string_view key, std::string_view text) = 0;
     virtual uint64_t bytes() const = 0;
@@ -65,6 +73,9 @@ class StateStore {
   virtual absl::StatusOr<std::optional<UserRecord>> LoadUser(catalog::UserKey user) const = 0;
   /// One answer for each of `users`, which ascend.
   virtual absl::StatusOr<std::vector<std::optional<UserRecord>>> LoadUsers(
+      std::span<const catalog::UserKey> users) const = 0;
+  /// The signals of each of `users`, which ascend.
+  virtual absl::StatusOr<std::vector<std::vector<StoredSignal>>> LoadSignals(
       std::span<const catalog::UserKey> users) const = 0;
   /// NotFound: no such block.
   virtual absl::StatusOr<std::vector<Action>> LoadLifelongBlock(catalog::UserKey user, uint32_t ordinal) const = 0;
@@ -125,6 +136,11 @@ const StateStores& RocksStateStores();
 std::string UserKeyBytes(catalog::UserKey user);
 std::string LifelongBlockKey(catalog::UserKey user, uint32_t ordinal);
 std::string ItemKeyBytes(catalog::ItemKey item);
+/// Of one user's signals together; and of one of them.
+std::string SignalPrefix(catalog::UserKey user);
+std::string SignalKey(catalog::UserKey user, uint64_t signal);
+/// False: not such a key.
+bool ParseSignalKey(std::string_view key, catalog::UserKey* user, uint64_t* signal);
 std::string OffsetKey(uint32_t partition);
 std::string OffsetValue(log::Offset folded);
 std::string FormatKey(std::string_view key);

@@ -20,12 +20,17 @@ size_t MemoryBytes(const UserState& view) {
   for (const CollectionState& collection : view.collections) {
     bytes += sizeof(collection) + collection.items.capacity() * sizeof(catalog::ItemKey);
   }
+  if (view.signals != nullptr) {
+    bytes += view.signals->capacity() * sizeof(std::string);
+    for (const std::string& value : *view.signals) bytes += value.size();
+  }
   return bytes;
 }
 
 size_t MemoryBytes(const CachedUser& user) {
   return kOverheadBytes + sizeof(CachedUser) + user.record.MemoryBytes() + user.pending_ops.capacity() +
          user.pending_blocks.size() * (sizeof(SpilledBlock) + kLifelongBlock * sizeof(Action)) +
+         (user.signals == nullptr ? 0 : user.signals->MemoryBytes()) +
          (user.view == nullptr ? 0 : MemoryBytes(*user.view));
 }
 
@@ -43,11 +48,12 @@ CachedUser* UserCache::Find(catalog::UserKey key) {
   return found->second.get();
 }
 
-CachedUser* UserCache::Insert(catalog::UserKey key, UserRecord record) {
+CachedUser* UserCache::Insert(catalog::UserKey key, UserRecord record, std::unique_ptr<UserSignals> signals) {
   auto owned = std::make_unique<CachedUser>();
   CachedUser* user = owned.get();
   user->key = key;
   user->record = std::move(record);
+  user->signals = std::move(signals);
   user->age = ages_.insert(ages_.end(), user);
   users_.emplace(key, std::move(owned));
   ++budget_->users;

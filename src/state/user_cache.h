@@ -11,6 +11,7 @@
 #include "bowerbird/v1/event.pb.h"
 #include "state/user_op.h"
 #include "state/user_record.h"
+#include "state/user_signals.h"
 #include "state/user_state.h"
 
 namespace bowerbird::state {
@@ -30,6 +31,7 @@ struct CachedUser {
   UserRecord record;
   std::string pending_ops;  ///< encoded, applied to `record` already
   std::vector<SpilledBlock> pending_blocks;
+  std::unique_ptr<UserSignals> signals;  ///< null while nothing was counted
   bool listed_dirty = false;
   bool being_written = false;             ///< handed to the store, which has not answered yet: must not leave
   bool used = false;                      ///< since Evict last met it: it is spared once (second chance)
@@ -51,7 +53,7 @@ class UserCache {
 
   /// Null when not in memory. A use is only marked, so that it touches no neighbor in the list.
   CachedUser* Find(catalog::UserKey key);
-  CachedUser* Insert(catalog::UserKey key, UserRecord record);
+  CachedUser* Insert(catalog::UserKey key, UserRecord record, std::unique_ptr<UserSignals> signals);
   /// To be called after each change of a user's parts, so that its size is counted.
   void Charge(CachedUser* user);
   void MarkDirty(CachedUser* user);

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/byte_codec.h"
+#include "base/decay.h"
 #include "base/vector_math.h"
-#include "state/codec.h"
-#include "state/decay.h"
 #include "state/growth.h"
 
 namespace bowerbird::state {
@@ -61,7 +61,7 @@ void AddAffinity(const UserLayout& layout, std::string_view category, float stre
     // A late event adds what would be left of it by now, so that the order of arrival changes the rounding only.
     const int64_t newest_us = std::max(place->time_us, time_us);
     place->weight = static_cast<float>(place->At(newest_us, layout.affinity_half_life_us) +
-                                       strength * DecayFactor(newest_us - time_us, layout.affinity_half_life_us));
+                                       strength * base::DecayFactor(newest_us - time_us, layout.affinity_half_life_us));
     place->time_us = newest_us;
     return;
   }
@@ -171,31 +171,31 @@ void EncodeUserOp(const UserOp& op, std::string* out) {
   const uint8_t flags = KindBits(op.kind) | (op.print != 0 ? kHasPrint : 0) |
                         (action && !op.categories.empty() ? kHasCategories : 0) |
                         (action && !op.collection.empty() ? kHasCollection : 0) | (op.id.empty() ? 0 : kHasId);
-  PutFixed(flags, out);
-  if (flags & kHasId) PutString(op.id, out);
-  PutFixed(op.event_time_us, out);
+  base::PutFixed(flags, out);
+  if (flags & kHasId) base::PutString(op.id, out);
+  base::PutFixed(op.event_time_us, out);
   if (flags & kHasPrint) {
-    PutFixed(op.print, out);
+    base::PutFixed(op.print, out);
     // Whole seconds after the event: hours would do, but a difference of hours is not exact at their edges.
-    PutSigned(op.receive_time_us / 1'000'000 - op.event_time_us / 1'000'000, out);
+    base::PutSigned(op.receive_time_us / 1'000'000 - op.event_time_us / 1'000'000, out);
   }
-  if (HasItem(op.kind)) PutFixed(op.item.value, out);
+  if (HasItem(op.kind)) base::PutFixed(op.item.value, out);
   if (op.kind == UserOp::Kind::kMerge || op.kind == UserOp::Kind::kBecome) {
-    PutFixed(op.other.value, out);
+    base::PutFixed(op.other.value, out);
     if (op.kind == UserOp::Kind::kMerge) {
-      PutVarint(op.offset, out);
-      PutFixed(static_cast<uint8_t>(op.hops | (op.identified ? kIdentified : 0)), out);
+      base::PutVarint(op.offset, out);
+      base::PutFixed(static_cast<uint8_t>(op.hops | (op.identified ? kIdentified : 0)), out);
     }
-    PutString(op.payload, out);
+    base::PutString(op.payload, out);
   }
   if (!action) return;
-  PutFixed(op.type, out);
-  PutFixed(op.surface, out);
-  PutFixed(op.strength_bf16, out);
-  if (flags & kHasCollection) PutString(op.collection, out);
+  base::PutFixed(op.type, out);
+  base::PutFixed(op.surface, out);
+  base::PutFixed(op.strength_bf16, out);
+  if (flags & kHasCollection) base::PutString(op.collection, out);
   if (flags & kHasCategories) {
-    PutVarint(op.categories.size(), out);
-    for (const std::string_view category : op.categories) PutString(category, out);
+    base::PutVarint(op.categories.size(), out);
+    for (const std::string_view category : op.categories) base::PutString(category, out);
   }
 }
 
@@ -203,7 +203,7 @@ UserOpReader::UserOpReader(std::string_view bytes) : rest_(bytes) {}
 
 bool UserOpReader::Next(UserOp* op) {
   if (rest_.empty() || !ok_) return false;
-  Reader in(rest_);
+  base::Reader in(rest_);
   const uint8_t flags = in.Fixed<uint8_t>();
   op->kind = KindOf(flags);
   op->id = flags & kHasId ? in.String() : std::string_view();

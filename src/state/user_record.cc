@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "state/codec.h"
+#include "base/byte_codec.h"
 #include "state/user_op.h"
 
 namespace bowerbird::state {
@@ -15,18 +15,18 @@ constexpr uint8_t kFormatMerged = 2;
 
 // Columns, so that the compressor finds like beside like.
 void PutActions(const Action* actions, size_t count, std::string* out) {
-  for (size_t i = 0; i < count; ++i) PutFixed(actions[i].item.value, out);
-  DifferenceWriter times(out);
+  for (size_t i = 0; i < count; ++i) base::PutFixed(actions[i].item.value, out);
+  base::DifferenceWriter times(out);
   for (size_t i = 0; i < count; ++i) times.Put(actions[i].time_s);
-  for (size_t i = 0; i < count; ++i) PutFixed(actions[i].type, out);
-  for (size_t i = 0; i < count; ++i) PutFixed(actions[i].surface, out);
-  for (size_t i = 0; i < count; ++i) PutFixed(actions[i].strength_bf16, out);
+  for (size_t i = 0; i < count; ++i) base::PutFixed(actions[i].type, out);
+  for (size_t i = 0; i < count; ++i) base::PutFixed(actions[i].surface, out);
+  for (size_t i = 0; i < count; ++i) base::PutFixed(actions[i].strength_bf16, out);
 }
 
-std::vector<Action> GetActions(size_t count, Reader* in) {
+std::vector<Action> GetActions(size_t count, base::Reader* in) {
   std::vector<Action> actions(count);
   for (Action& action : actions) action.item.value = in->Fixed<uint64_t>();
-  DifferenceReader times(in);
+  base::DifferenceReader times(in);
   for (Action& action : actions) action.time_s = times.Next();
   for (Action& action : actions) action.type = in->Fixed<uint8_t>();
   for (Action& action : actions) action.surface = in->Fixed<uint8_t>();
@@ -35,11 +35,11 @@ std::vector<Action> GetActions(size_t count, Reader* in) {
 }
 
 void PutItems(const std::vector<catalog::ItemKey>& items, std::string* out) {
-  PutVarint(items.size(), out);
-  for (const catalog::ItemKey item : items) PutFixed(item.value, out);
+  base::PutVarint(items.size(), out);
+  for (const catalog::ItemKey item : items) base::PutFixed(item.value, out);
 }
 
-std::vector<catalog::ItemKey> GetItems(Reader* in) {
+std::vector<catalog::ItemKey> GetItems(base::Reader* in) {
   std::vector<catalog::ItemKey> items(in->Count(8));
   for (catalog::ItemKey& item : items) item.value = in->Fixed<uint64_t>();
   return items;
@@ -55,11 +55,10 @@ bool UserRecord::HasMerged(catalog::UserKey source, uint64_t offset) const {
 }
 
 size_t UserRecord::MemoryBytes() const {
-  size_t bytes = sizeof(UserRecord) + id.capacity() + actions.capacity() * sizeof(Action) +
-                 seen.MemoryBytes() + prints.MemoryBytes() +
-                 hidden.capacity() * sizeof(catalog::ItemKey) + collections.capacity() * sizeof(CollectionState) +
-                 affinities.capacity() * sizeof(Affinity) + becomes.capacity() +
-                 merged.capacity() * sizeof(MergedSource);
+  size_t bytes = sizeof(UserRecord) + id.capacity() + actions.capacity() * sizeof(Action) + seen.MemoryBytes() +
+                 prints.MemoryBytes() + hidden.capacity() * sizeof(catalog::ItemKey) +
+                 collections.capacity() * sizeof(CollectionState) + affinities.capacity() * sizeof(Affinity) +
+                 becomes.capacity() + merged.capacity() * sizeof(MergedSource);
   for (const CollectionState& collection : collections) {
     bytes += collection.name.capacity() + collection.items.capacity() * sizeof(catalog::ItemKey);
   }
@@ -71,42 +70,42 @@ std::string EncodeUserRecord(const UserRecord& record) {
   out.reserve(96 + record.id.size() + record.actions.size() * 15 + record.seen.size() * 12 + record.prints.size() * 12 +
               record.affinities.size() * 24);
   const bool merged = !record.becomes.empty() || !record.merged.empty() || !record.unhidden.empty();
-  PutFixed(merged ? kFormatMerged : kFormat, &out);
-  PutString(record.id, &out);
-  PutVarint(record.events, &out);
-  PutSigned(record.first_time_us, &out);
-  PutSigned(record.last_time_us, &out);
-  PutVarint(record.actions_total, &out);
-  PutVarint(record.actions.size(), &out);
+  base::PutFixed(merged ? kFormatMerged : kFormat, &out);
+  base::PutString(record.id, &out);
+  base::PutVarint(record.events, &out);
+  base::PutSigned(record.first_time_us, &out);
+  base::PutSigned(record.last_time_us, &out);
+  base::PutVarint(record.actions_total, &out);
+  base::PutVarint(record.actions.size(), &out);
   PutActions(record.actions.data(), record.actions.size(), &out);
   record.seen.Encode(&out);
   record.prints.Encode(&out);
   PutItems(record.hidden, &out);
-  PutVarint(record.collections.size(), &out);
+  base::PutVarint(record.collections.size(), &out);
   for (const CollectionState& collection : record.collections) {
-    PutString(collection.name, &out);
+    base::PutString(collection.name, &out);
     PutItems(collection.items, &out);
   }
-  PutVarint(record.affinities.size(), &out);
+  base::PutVarint(record.affinities.size(), &out);
   for (const Affinity& affinity : record.affinities) {
-    PutString(affinity.category, &out);
-    PutFixed(affinity.weight, &out);
-    PutSigned(record.last_time_us - affinity.time_us, &out);
+    base::PutString(affinity.category, &out);
+    base::PutFixed(affinity.weight, &out);
+    base::PutSigned(record.last_time_us - affinity.time_us, &out);
   }
   if (!merged) return out;
-  PutString(record.becomes, &out);
-  PutFixed(record.becomes_key.value, &out);
-  PutVarint(record.merged.size(), &out);
+  base::PutString(record.becomes, &out);
+  base::PutFixed(record.becomes_key.value, &out);
+  base::PutVarint(record.merged.size(), &out);
   for (const MergedSource& source : record.merged) {
-    PutFixed(source.source.value, &out);
-    PutVarint(source.offset, &out);
+    base::PutFixed(source.source.value, &out);
+    base::PutVarint(source.offset, &out);
   }
   PutItems(record.unhidden, &out);
   return out;
 }
 
 absl::StatusOr<UserRecord> DecodeUserRecord(std::string_view bytes) {
-  Reader in(bytes);
+  base::Reader in(bytes);
   const auto format = in.Fixed<uint8_t>();
   if (format != kFormat && format != kFormatMerged) return absl::DataLossError("user record: unknown format");
   UserRecord record;
@@ -151,13 +150,13 @@ absl::StatusOr<UserRecord> DecodeUserRecord(std::string_view bytes) {
 
 std::string EncodeLifelongBlock(const Action* actions) {
   std::string out;
-  PutFixed(kFormat, &out);
+  base::PutFixed(kFormat, &out);
   PutActions(actions, kLifelongBlock, &out);
   return out;
 }
 
 absl::StatusOr<std::vector<Action>> DecodeLifelongBlock(std::string_view bytes) {
-  Reader in(bytes);
+  base::Reader in(bytes);
   if (in.Fixed<uint8_t>() != kFormat) return absl::DataLossError("lifelong block: unknown format");
   std::vector<Action> actions = GetActions(kLifelongBlock, &in);
   if (!in.ok() || !in.empty()) return absl::DataLossError("lifelong block: damaged");

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <string>
 
+#include "base/decay.h"
 #include "base/rng.h"
 #include "base/vector_math.h"
 #include "gtest/gtest.h"
-#include "state/decay.h"
 #include "state/events_for_test.h"
 #include "state/fold.h"
 #include "state/user_op.h"
@@ -17,16 +17,16 @@ namespace {
 using catalog::ItemKey;
 
 TEST(DecayTest, HalvesEachHalfLifeAndAgreesWithTheLibrary) {
-  EXPECT_EQ(DecayFactor(0, kHourUs), 1.0);
-  EXPECT_EQ(DecayFactor(-5, kHourUs), 1.0);
-  EXPECT_EQ(DecayFactor(kHourUs, 0), 1.0);
-  EXPECT_EQ(DecayFactor(3 * kHourUs, kHourUs), 0.125);
-  EXPECT_EQ(DecayFactor(5000 * kHourUs, kHourUs), 0.0);
+  EXPECT_EQ(base::DecayFactor(0, kHourUs), 1.0);
+  EXPECT_EQ(base::DecayFactor(-5, kHourUs), 1.0);
+  EXPECT_EQ(base::DecayFactor(kHourUs, 0), 1.0);
+  EXPECT_EQ(base::DecayFactor(3 * kHourUs, kHourUs), 0.125);
+  EXPECT_EQ(base::DecayFactor(5000 * kHourUs, kHourUs), 0.0);
   base::Rng rng(1);
   for (int i = 0; i < 10'000; ++i) {
     const auto age_us = static_cast<int64_t>(rng.Below(50 * kHourUs));
     const double expected = std::exp2(-static_cast<double>(age_us) / static_cast<double>(kHourUs));
-    EXPECT_NEAR(DecayFactor(age_us, kHourUs), expected, 1e-14 * expected);
+    EXPECT_NEAR(base::DecayFactor(age_us, kHourUs), expected, 1e-14 * expected);
   }
 }
 

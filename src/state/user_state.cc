@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
-#include "state/decay.h"
+#include "base/decay.h"
 
 namespace bowerbird::state {
 
 double Affinity::At(int64_t now_us, int64_t half_life_us) const {
-  return weight * DecayFactor(now_us - time_us, half_life_us);
+  return weight * base::DecayFactor(now_us - time_us, half_life_us);
 }
 
 const SeenItem* UserState::FindSeen(catalog::ItemKey item) const {

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "catalog/keys.h"
+#include "signal/definition.h"
 
 namespace bowerbird::state {
 
@@ -52,6 +54,10 @@ struct UserState {
   std::vector<catalog::ItemKey> hidden;  ///< sorted
   std::vector<CollectionState> collections;
   std::vector<Affinity> affinities;  ///< at most state.affinity_top
+  /// The user's values of the declared signals, in the order of `signal_set`. Null: nothing is declared, or nothing was
+  /// counted.
+  std::shared_ptr<const std::vector<std::string>> signals;
+  std::shared_ptr<const signal::Set> signal_set;  ///< null only in a state made by hand
   const SeenItem* FindSeen(catalog::ItemKey item) const;
   bool IsHidden(catalog::ItemKey item) const;
 };

@@ -4,6 +4,7 @@
 
 #include "base/status_macros.h"
 #include "fmt/format.h"
+#include "state/adopt_signals.h"
 #include "state/open_store.h"
 #include "state/state.h"
 #include "state/state_store.h"
@@ -62,6 +63,11 @@ absl::StatusOr<VerifyReport> VerifyByReplay(const std::string& dir, const std::s
   const uint32_t partitions = log->PartitionCount(log::Topic::kEvents);
   ASSIGN_OR_RETURN(const auto stored, stores.Open(dir, store_options));
   RETURN_IF_ERROR(CheckFormat(*stored, policy, partitions));
+  ASSIGN_OR_RETURN(const std::string signals, stored->LoadFormat(kSignalsFormat));
+  if (const std::string expected = SignalsLine(signal::Set(*config)); signals != expected) {
+    return absl::FailedPreconditionError(
+        fmt::format("state: signals found \"{}\"; expected \"{}\"", signals, expected));
+  }
 
   VerifyReport report;
   const std::string replay_dir = (std::filesystem::path(scratch_dir) / "state_replay").string();

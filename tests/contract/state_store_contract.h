@@ -195,6 +195,39 @@ TEST_P(StateStoreContract, LifelongBlocksLieBesideTheirUser) {
   EXPECT_EQ(Column(StateStore::kUsers).size(), 2u);
 }
 
+TEST_P(StateStoreContract, OneUsersSignalsLieTogetherAndAnEmptyOneIsGone) {
+  const auto put = [&](uint64_t user, uint64_t signal, std::string_view value) {
+    const auto batch = store_->NewBatch();
+    batch->PutSignal(UserKey(user), signal, value);
+    ASSERT_TRUE(store_->Write(batch.get()).ok());
+  };
+  put(2, 7, "two, seven");
+  put(2, ~uint64_t{0}, "two, last");
+  put(9, 7, "nine");
+  put(9, 7, "nine again");
+  put(5, 7, "five");
+  ASSERT_TRUE(store_->Flush().ok());
+  put(5, 7, "");
+  Reopen();
+  const std::vector<UserKey> keys = {UserKey(1), UserKey(2), UserKey(5), UserKey(9)};
+  const auto signals = store_->LoadSignals(keys);
+  ASSERT_TRUE(signals.ok()) << signals.status();
+  ASSERT_EQ(signals->size(), 4u);
+  EXPECT_TRUE((*signals)[0].empty());
+  ASSERT_EQ((*signals)[1].size(), 2u);
+  EXPECT_EQ((*signals)[1][0].id, 7u);
+  EXPECT_EQ((*signals)[1][0].value, "two, seven");
+  EXPECT_EQ((*signals)[1][1].value, "two, last");
+  ASSERT_EQ((*signals)[3].size(), 1u);
+  EXPECT_EQ((*signals)[3][0].value, "nine again");
+  const auto all = Column(StateStore::kSignals);
+  UserKey user;
+  uint64_t id = 0;
+  EXPECT_TRUE(ParseSignalKey(all.begin()->first, &user, &id));
+  EXPECT_EQ(user, UserKey(2));
+  EXPECT_EQ(id, 7u);
+}
+
 TEST_P(StateStoreContract, ACursorSeesTheMomentItWasMade) {
   const auto first = store_->NewBatch(), second = store_->NewBatch();
   first->PutOffset(0, 1);

@@ -25,6 +25,9 @@ class OffsetsFirstStore final : public StateStore {
     }
     void MergeItem(catalog::ItemKey item, const ItemRecord& added) override { rest_->MergeItem(item, added); }
     void MergeNext(catalog::ItemKey from, const NextRecord& added) override { rest_->MergeNext(from, added); }
+    void PutSignal(catalog::UserKey user, uint64_t signal, std::string_view value) override {
+      rest_->PutSignal(user, signal, value);
+    }
     void PutOffset(uint32_t partition, log::Offset folded) override { offsets_->PutOffset(partition, folded); }
     void PutFormat(std::string_view key, std::string_view text) override { offsets_->PutFormat(key, text); }
     uint64_t bytes() const override { return offsets_->bytes() + rest_->bytes(); }
@@ -53,6 +56,10 @@ class OffsetsFirstStore final : public StateStore {
   absl::StatusOr<std::vector<std::optional<UserRecord>>> LoadUsers(
       std::span<const catalog::UserKey> users) const override {
     return store_->LoadUsers(users);
+  }
+  absl::StatusOr<std::vector<std::vector<StoredSignal>>> LoadSignals(
+      std::span<const catalog::UserKey> users) const override {
+    return store_->LoadSignals(users);
   }
   absl::StatusOr<std::vector<Action>> LoadLifelongBlock(catalog::UserKey user, uint32_t ordinal) const override {
     return store_->LoadLifelongBlock(user, ordinal);

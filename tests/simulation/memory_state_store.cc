@@ -14,7 +14,7 @@ using state::StateStore;
 
 namespace {
 
-enum class Change : uint8_t { kPut, kMergeUser, kMergeItem, kMergeNext };
+enum class Change : uint8_t { kPut, kPutOrErase, kMergeUser, kMergeItem, kMergeNext };
 
 class MemoryBatch final : public StateStore::Batch {
  public:
@@ -35,6 +35,9 @@ class MemoryBatch final : public StateStore::Batch {
   }
   void MergeNext(ItemKey from, const state::NextRecord& added) override {
     Add({Change::kMergeNext, StateStore::kNext, state::ItemKeyBytes(from), state::EncodeNextRecord(added)});
+  }
+  void PutSignal(UserKey user, uint64_t signal, std::string_view value) override {
+    Add({Change::kPutOrErase, StateStore::kSignals, state::SignalKey(user, signal), std::string(value)});
   }
   void PutOffset(uint32_t partition, log::Offset folded) override {
     Add({Change::kPut, StateStore::kOffsets, state::OffsetKey(partition), state::OffsetValue(folded)});
@@ -81,8 +84,12 @@ class MemoryStateStore final : public StateStore {
     const std::lock_guard lock(mutex_);
     if (stores_->refuses && stores_->refuses()) return absl::UnavailableError("the simulated disk refused a write");
     for (const MemoryBatch::Entry& entry : static_cast<const MemoryBatch*>(batch)->entries()) {
+      if (entry.change == Change::kPutOrErase && entry.value.empty()) {
+        columns_.tables[entry.column].erase(entry.key);
+        continue;
+      }
       std::string& value = columns_.tables[entry.column][entry.key];
-      if (entry.change == Change::kPut) value = entry.value;
+      if (entry.change == Change::kPut || entry.change == Change::kPutOrErase) value = entry.value;
       if (entry.change == Change::kMergeUser) RETURN_IF_ERROR(Apply(entry.value, &value));
       if (entry.change == Change::kMergeItem) RETURN_IF_ERROR(Sum(entry.value, &value));
       if (entry.change == Change::kMergeNext) RETURN_IF_ERROR(SumNext(entry.key, entry.value, &value));
@@ -118,6 +125,22 @@ class MemoryStateStore final : public StateStore {
       records.push_back(std::move(record));
     }
     return records;
+  }
+  absl::StatusOr<std::vector<std::vector<state::StoredSignal>>> LoadSignals(
+      std::span<const UserKey> users) const override {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::vector<state::StoredSignal>> all(users.size());
+    for (size_t i = 0; i < users.size(); ++i) {
+      const MemoryStateStores::Table& table = columns_.tables[kSignals];
+      const std::string prefix = state::SignalPrefix(users[i]);
+      for (auto at = table.lower_bound(prefix); at != table.end() && at->first.starts_with(prefix); ++at) {
+        state::StoredSignal signal{0, at->second};
+        UserKey user;
+        if (!state::ParseSignalKey(at->first, &user, &signal.id)) return absl::DataLossError("damaged key");
+        all[i].push_back(std::move(signal));
+      }
+    }
+    return all;
   }
   absl::StatusOr<std::vector<state::Action>> LoadLifelongBlock(UserKey user, uint32_t ordinal) const override {
     const std::lock_guard lock(mutex_);

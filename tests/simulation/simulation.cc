@@ -79,6 +79,25 @@ class LaggingLog final : public log::EventLog {
   MemoryLog* const log_;
 };
 
+constexpr std::string_view kConfigText = R"(
+[app]
+partitions = 4
+[signals.interests]
+kind = "decayed_sum"
+by = "item.category"
+on = ["click", "save"]
+half_life = "1d"
+top = 3
+[signals.recent]
+kind = "last_n"
+on = ["click", "save", "hide"]
+n = 5
+[signals.hourly]
+kind = "count"
+on = ["impression", "click"]
+window = "1h"
+)";
+
 /// One event as a client knows it.
 struct Sent {
   std::string type, item;
@@ -94,7 +113,7 @@ struct Batch {
 class Simulation {
  public:
   Simulation(uint64_t seed, const Options& options) : options_(options), rng_(seed) {
-    const config::ParseResult parsed = config::Parse("[app]\npartitions = 4\n", "simulated.toml");
+    const config::ParseResult parsed = config::Parse(kConfigText, "simulated.toml");
     BOWERBIRD_CHECK(parsed.config != nullptr);
     auto config = std::make_shared<config::Config>(*parsed.config);
     // Written after each batch of the fold, or at its end only: no wall clock decides.

@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
-namespace bowerbird::state {
+namespace bowerbird::base {
 
-/// How integers and strings are written in state's records: docs/formats/state.md. Little-endian, varints as in
+/// How integers and strings are written in the records of state: docs/formats/state.md. Little-endian, varints as in
 /// protobuf.
 
 inline void PutVarint(uint64_t value, std::string* out) {
@@ -128,4 +128,4 @@ class DifferenceReader {
   uint64_t last_ = 0;  // unsigned: damaged bytes may run over
 };
 
-}  // namespace bowerbird::state
+}  // namespace bowerbird::base

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <cstdint>
 
-namespace bowerbird::state {
+namespace bowerbird::base {
 
 /// 2^(-age / half_life): 1 for an age of 0 or below, and for a half-life of 0 (no decay).
 ///
@@ -20,4 +20,4 @@ inline double DecayFactor(int64_t age_us, int64_t half_life_us) {
   return std::ldexp(sum, -static_cast<int>(whole));
 }
 
-}  // namespace bowerbird::state
+}  // namespace bowerbird::base

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include "cli/commands.h"
+
+namespace bowerbird::cli {
+
+/// The commands about declared signals: what there is, what it holds, and whether what was served is what the log says.
+class SignalCommands {
+ public:
+  /// `run` is set to the command that the line names. This object outlives both.
+  void Add(CLI::App* program, std::function<absl::Status()>* run);
+
+ private:
+  std::function<absl::Status()>* run_ = nullptr;
+  SignalsOptions signals_;
+  CheckSkewOptions skew_;
+};
+
+}  // namespace bowerbird::cli
