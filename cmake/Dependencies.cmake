@@ -29,3 +29,5 @@ pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc)
 # Arrow C++ (Parquet) comes inside the pyarrow wheel of the build folder's virtual environment.
 set(BOWERBIRD_VENV ${CMAKE_SOURCE_DIR}/build/venv CACHE PATH "Virtual environment with the wheels of tools/requirements.txt")
 include(FindPyArrow)
+# DuckDB answers SQL over the lake, in a program of its own (docs/decisions/0050-lake.md).
+include(FindDuckDB)

@@ -20,7 +20,7 @@ SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 mkdir -p "$out" "$work"
 
-# The program and the Parquet plugin with the Arrow libraries that it needs, stripped, into PREFIX.
+# The programs and the plugins with the libraries of Arrow and DuckDB that they need, stripped, into PREFIX.
 stage() { # PREFIX
   rm -rf "$1"
   cmake --install "build/$preset" --prefix "$1" --strip >/dev/null
@@ -28,6 +28,7 @@ stage() { # PREFIX
   for name in arrow parquet; do
     install -m 644 "$(ls "$pyarrow"/lib$name.so.[0-9]* | head -1)" "$1/lib/bowerbird/"
   done
+  [ ! -f build/duckdb/libduckdb.so ] || install -m 644 build/duckdb/libduckdb.so "$1/lib/bowerbird/"
   strip --strip-unneeded "$1"/lib/bowerbird/*
 }
 
@@ -38,6 +39,7 @@ notices() { # FOLDER: the licences of what is carried beside our own
   install -m 644 "$licences" "$1/LICENSE.arrow"
   licences=$(find "$(dirname "$pyarrow")" -path '*pyarrow-*.dist-info*' -name 'NOTICE*' | head -1)
   [ -z "$licences" ] || install -m 644 "$licences" "$1/NOTICE.arrow"
+  [ ! -f build/duckdb/LICENSE ] || install -m 644 build/duckdb/LICENSE "$1/LICENSE.duckdb"
 }
 
 make_deb() {
@@ -47,7 +49,7 @@ make_deb() {
   install -m 644 deploy/server.toml "$root/etc/bowerbird/server.toml"
   install -m 644 deploy/bowerbird.service "$root/lib/systemd/system/bowerbird.service"
   notices "$root/usr/share/doc/bowerbird"
-  printf 'Bowerbird is under the Apache License 2.0, /usr/share/common-licenses/Apache-2.0.\nIt carries Apache Arrow: LICENSE.arrow, NOTICE.arrow.\n' \
+  printf 'Bowerbird is under the Apache License 2.0, /usr/share/common-licenses/Apache-2.0.\nIt carries Apache Arrow: LICENSE.arrow, NOTICE.arrow, and DuckDB: LICENSE.duckdb.\n' \
     >"$root/usr/share/doc/bowerbird/copyright"
   gzip -9n <CHANGELOG.md >"$root/usr/share/doc/bowerbird/changelog.gz"
   install -m 755 deploy/debian/postinst deploy/debian/prerm deploy/debian/postrm "$root/DEBIAN/"
@@ -88,7 +90,7 @@ make_tarball() {
   notices "$root/licenses"
   # Everything that is linked, but for the C and C++ run time that every system has in its own version.
   local library package
-  LD_LIBRARY_PATH=$root/lib/bowerbird ldd "$root/bin/bowerbird" "$root"/lib/bowerbird/libbowerbird_parquet.so | awk '$2 == "=>" && $3 ~ /^\// {print $3}' |
+  LD_LIBRARY_PATH=$root/lib/bowerbird ldd "$root/bin/bowerbird" "$root"/lib/bowerbird/{libbowerbird_*.so,bowerbird-sql} | awk '$2 == "=>" && $3 ~ /^\// {print $3}' |
     sort -u | grep -vE "^$root|/(ld-linux.*|lib(c|m|dl|rt|pthread|resolv|stdc\+\+|gcc_s))\.so" | while read -r library; do
     install -m 644 "$library" "$root/lib/bowerbird/$(basename "$library")"
     # With a merged /usr a package may still know its file by the path without it.

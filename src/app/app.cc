@@ -9,6 +9,7 @@
 
 #include "base/json_writer.h"
 #include "base/status_macros.h"
+#include "base/thread_priority.h"
 #include "bowerbird/v1/item.pb.h"
 #include "config/problem_list.h"
 #include "state/user_record.h"
@@ -27,6 +28,7 @@ constexpr size_t kReadRecords = 1000;
 constexpr size_t kReadBytes = 8u << 20;
 constexpr int64_t kCatalogFlushUs = 5'000'000;
 constexpr int64_t kPipelineTickUs = 250'000;
+constexpr int kLakeGivesWay = 10;
 constexpr int64_t kRetentionUs = 600'000'000;
 
 std::map<log::Topic, int64_t> Retention(const config::Config& config) {
@@ -81,6 +83,12 @@ absl::Status App::Init() {
   ASSIGN_OR_RETURN(secrets_, Secrets::LoadOrCreate(folder_ + "/secret"));
   hasher_ = catalog::KeyHasher(secrets_.hash_seed);
   ASSIGN_OR_RETURN(log_, log::RocksLog::Open(folder_ + "/log", LogOptions(*settings, options_.clock)));
+  lake::Lake::Options lake_options;
+  lake_options.folder = fs::absolute(folder_ + "/lake").lexically_normal().string();
+  lake_options.log = log_.get();
+  lake_options.clock = options_.clock;
+  lake_options.on_step = [this](std::string_view) { return JobsCancelled(); };
+  lake_ = std::make_unique<lake::Lake>(std::move(lake_options));
   registry_ = std::make_unique<registry::Registry>(folder_ + "/artifacts", options_.clock);
   ASSIGN_OR_RETURN(const std::string text, store::ReadFile(config_path));
   RETURN_IF_ERROR(PublishConfig(text, settings->version));
@@ -125,6 +133,7 @@ void App::Stop() {
   CancelJobs();
   if (pipeline_.joinable()) pipeline_.join();
   if (maintenance_.joinable()) maintenance_.join();
+  if (lake_thread_.joinable()) lake_thread_.join();
   // The job of another thread: it sees the cancellation, and what it uses stays until it has ended.
   const absl::MutexLock no_job(&job_mutex_);
   if (state_ != nullptr) state_->Stop();
@@ -299,6 +308,35 @@ void App::WhenUserCurrent(std::string_view user, std::function<void()> done) {
 
 void App::StartPipeline() {
   pipeline_ = std::thread([this] { PipelineLoop(); });
+  lake_thread_ = std::thread([this] { LakeLoop(); });
+}
+
+absl::Status App::RunLake() {
+  const absl::MutexLock lock(&lake_mutex_);
+  RETURN_IF_ERROR(lake_->CatchUp().status());
+  const auto& retention_us = config()->lake.retention_us;
+  ASSIGN_OR_RETURN(const std::vector<std::string> problems,
+                   lake_->Maintain(std::map<std::string, int64_t>(retention_us.begin(), retention_us.end())));
+  for (const std::string& problem : problems) {
+    if (lake_problems_.insert(problem).second) Warn(fmt::format("lake: {}", problem));
+  }
+  return absl::OkStatus();
+}
+
+void App::LakeLoop() {
+  base::GiveWay(kLakeGivesWay);
+  int64_t turn_us = base::MonotonicUs();
+  std::string last_problem;
+  while (!stop_.WaitForNotificationWithTimeout(absl::Microseconds(kPipelineTickUs))) {
+    const config::Lake settings = config()->lake;
+    if (!settings.enabled || base::MonotonicUs() - turn_us < settings.interval_us) continue;
+    const absl::Status done = RunLake();
+    turn_us = base::MonotonicUs();
+    // The same trouble each minute is told once.
+    const std::string problem(done.message());
+    if (!done.ok() && JobsCancelled().ok() && problem != last_problem) Warn(fmt::format("lake: {}", problem));
+    last_problem = problem;
+  }
 }
 
 void App::PipelineLoop() {
@@ -320,6 +358,8 @@ void App::MaintenanceLoop() {
     if (const absl::Status status = catalog_->Flush(); !status.ok()) Warn(std::string(status.message()));
     if (config()->log.retention_us > 0 && base::MonotonicUs() - retention_us > kRetentionUs) {
       retention_us = base::MonotonicUs();
+      // What the log drops, the lake has.
+      if (config()->lake.enabled && !RunLake().ok()) continue;
       if (const absl::Status status = log_->ApplyRetention(options_.clock->NowUs()); !status.ok())
         Warn(std::string(status.message()));
     }
@@ -362,7 +402,7 @@ std::vector<Gauge> App::Gauges() const {
   const serve::Engine::Counters serve = engine_->counters();
   const auto view = live_->View();
   const auto number = [](auto value) { return static_cast<double>(value); };
-  return {
+  std::vector<Gauge> gauges = {
       {"bowerbird_log_records", "Records appended since the start.", number(log.records)},
       {"bowerbird_log_groups", "Writes with one fsync each since the start.", number(log.groups)},
       {"bowerbird_log_failures", "Failed writes since the start.", number(log.failures)},
@@ -382,6 +422,26 @@ std::vector<Gauge> App::Gauges() const {
       {"bowerbird_serve_log_failures", "Served records that could not be logged, since the start.",
        number(served_failed_.load())},
   };
+  if (config()->lake.enabled) AddLakeGauges(&gauges);
+  return gauges;
+}
+
+void App::AddLakeGauges(std::vector<Gauge>* gauges) const {
+  const auto tables = lake_->Status();
+  if (!tables.ok()) return;
+  double rows = 0, bytes = 0, parts = 0, lag = 0, missed = 0;
+  for (const lake::TableStatus& table : *tables) {
+    rows += static_cast<double>(table.rows);
+    bytes += static_cast<double>(table.bytes);
+    parts += static_cast<double>(table.parts);
+    lag += static_cast<double>(table.lag);
+    missed += static_cast<double>(table.missed);
+  }
+  gauges->push_back({"bowerbird_lake_rows", "Rows of the lake's tables.", rows});
+  gauges->push_back({"bowerbird_lake_bytes", "Bytes of their files.", bytes});
+  gauges->push_back({"bowerbird_lake_files", "Their files.", parts});
+  gauges->push_back({"bowerbird_lake_lag_records", "Records of the log that are in no table yet.", lag});
+  gauges->push_back({"bowerbird_lake_missed_records", "Records that the log dropped before a table had them.", missed});
 }
 
 void App::Warn(const std::string& warning) const {

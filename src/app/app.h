@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -27,6 +28,7 @@
 #include "collect/segment_mapping.h"
 #include "config/config.h"
 #include "index/live_index.h"
+#include "lake/lake.h"
 #include "log/rocks_log.h"
 #include "registry/registry.h"
 #include "serve/engine.h"
@@ -60,10 +62,10 @@ std::vector<std::string> FixedWhileOpen(const config::Config& open, const config
 
 /// One application: one config and one data folder, wired together. No globals: a process may hold several.
 ///
-/// Data     DIR/apps/NAME/{bowerbird.toml, secret, log, state/catalog, state/events, artifacts}. The log is the truth;
-/// the rest is made again from it. Threads  every member from any thread. Jobs run one at a time, on the caller's
-/// thread. Errors   Open: NotFound without a config; InvalidArgument with every problem of the config; Unavailable when
-/// another process has the folder.
+/// Data     DIR/apps/NAME/{bowerbird.toml, secret, log, state/catalog, state/events, artifacts, lake}. The log is the
+/// truth; the rest is made again from it. Threads  every member from any thread. Jobs run one at a time, on the
+/// caller's thread. Errors   Open: NotFound without a config; InvalidArgument with every problem of the config;
+/// Unavailable when another process has the folder.
 class App {
  public:
   struct Options {
@@ -97,6 +99,7 @@ class App {
   collect::Collector& collector() { return *collector_.load(); }
   collect::CatalogIntake& catalog_intake() { return *catalog_intake_; }
   const collect::SegmentMapping& segment() const { return *segment_.load(); }
+  lake::Lake& lake() { return *lake_; }
   registry::Registry& registry() { return *registry_; }
   serve::Engine& engine() { return *engine_; }
   const base::Clock& clock() const { return *options_.clock; }
@@ -120,8 +123,12 @@ class App {
   /// changed since the snapshot. What was published; nothing without news, so that the versions that are kept reach
   /// back as far as they can.
   absl::StatusOr<std::vector<JobResult>> RunPipeline();
-  /// A turn every pipeline.interval, until CancelJobs or Stop. Nothing when the interval is 0.
+  /// A turn every pipeline.interval, until CancelJobs or Stop; nothing when the interval is 0. Beside it, and below the
+  /// priority of everything else, a turn of the lake every lake.interval.
   void StartPipeline();
+  /// One turn of the lake: its tables are brought up to the log's end, small files joined, and what is past its
+  /// retention taken out. Unavailable: the disk, or CancelJobs was called.
+  absl::Status RunLake();
   /// No job begins any more; a running one ends at its next step. Does not wait.
   void CancelJobs();
 
@@ -157,6 +164,8 @@ class App {
   /// Where the last acknowledged event of whom the id has become lies, if it is not folded yet.
   std::optional<collect::LastAcknowledged::Position> UnfoldedOfAnswering(std::string_view user) const;
   void PipelineLoop();
+  void LakeLoop();
+  void AddLakeGauges(std::vector<Gauge>* gauges) const;
   void MaintenanceLoop();
   absl::Status JobsCancelled() const;
   void Warn(const std::string& warning) const;
@@ -167,6 +176,7 @@ class App {
   catalog::KeyHasher hasher_{base::HashSeed{}};
   base::Published<config::Config> config_;
   std::unique_ptr<log::RocksLog> log_;
+  std::unique_ptr<lake::Lake> lake_;
   std::unique_ptr<registry::Registry> registry_;
   std::unique_ptr<catalog::Catalog> catalog_;
   std::unique_ptr<index::LiveIndex> live_;
@@ -189,7 +199,9 @@ class App {
   absl::Mutex reload_mutex_;
   std::once_flag stop_once_;
   absl::Notification stop_;
-  std::thread pipeline_, maintenance_;
+  absl::Mutex lake_mutex_;
+  std::set<std::string> lake_problems_ ABSL_GUARDED_BY(lake_mutex_);  ///< warned of already
+  std::thread pipeline_, maintenance_, lake_thread_;
 };
 
 }  // namespace bowerbird::app

@@ -75,6 +75,7 @@ absl::Status App::CopyTo(const std::string& to) {
   // How far imports have come, before what they brought.
   if (fs::exists(from / "imports", none)) RETURN_IF_ERROR(CopyFiles(from / "imports", target / "imports", false));
   RETURN_IF_ERROR(CopyArtifacts(from / "artifacts", target / "artifacts"));
+  RETURN_IF_ERROR(lake_->CopyTo((target / "lake").string()));
   RETURN_IF_ERROR(state_->Checkpoint((target / "state/events").string()));
   RETURN_IF_ERROR(catalog_->Checkpoint((target / "state/catalog").string()));
   return log_->Checkpoint((target / "log").string());

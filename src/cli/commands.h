@@ -114,6 +114,27 @@ struct CheckSkewOptions {
 };
 /// DataLoss: there are differences. FailedPrecondition: a server owns the folder, or the log has lost its first events.
 absl::Status CheckSkew(const CheckSkewOptions& options);
+struct LakeSqlOptions {
+  Folder folder;
+  std::string sql;
+  bool json = false, csv = false;
+  double seconds = 0;  ///< 0: the config's
+};
+absl::Status LakeSql(const LakeSqlOptions& options);
+struct LakeOptions {
+  Folder folder;
+  bool json = false;
+};
+absl::Status LakeStatus(const LakeOptions& options);
+absl::Status LakeVerify(const LakeOptions& options);
+absl::Status LakeMaintain(const LakeOptions& options);
+struct JobRunOptions {
+  Folder folder;
+  std::string name, engine = "duckdb";
+  std::string date;  ///< empty: yesterday, UTC
+  bool json = false;
+};
+absl::Status JobRun(const JobRunOptions& options);
 
 struct ReplayOptions {
   Folder folder;

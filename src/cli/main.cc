@@ -8,6 +8,7 @@
 #include <string>
 
 #include "cli/commands.h"
+#include "cli/lake_commands.h"
 #include "cli/operator_commands.h"
 #include "cli/signal_commands.h"
 #include "config/config.h"
@@ -152,6 +153,9 @@ int main(int argc, char** argv) {
   auto* state_verify = state->add_subcommand("verify", "rebuild from the log and compare every byte");
   AddFolder(state_verify, &folder);
   state_verify->callback([&] { run = [&] { return StateVerify(folder); }; });
+
+  LakeCommands lake_commands;
+  lake_commands.Add(&program, &run);
 
   ReplayOptions replay_options;
   auto* replay = program.add_subcommand(

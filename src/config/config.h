@@ -158,6 +158,18 @@ struct Served {
   double union_sample = 0.001;  ///< share of requests whose whole union is logged
 };
 
+/// The lake: Parquet tables of the log, and SQL over them.
+struct Lake {
+  bool enabled = true;                    ///< followed while serving; by command it can be used either way
+  int64_t interval_us = 60'000'000;       ///< how often the tables are brought up to the log's end
+  base::StringMap<int64_t> retention_us;  ///< by table; 0 or none: for ever
+  int64_t sql_us_max = 30'000'000;
+  uint64_t sql_rows_max = 100'000;
+  uint64_t sql_bytes_max = 64u << 20;
+  uint64_t sql_memory_bytes = uint64_t{1} << 30;
+  uint32_t sql_threads = 2;
+};
+
 /// [segment]: what an event name of Segment's track call becomes, before the built-in names.
 struct SegmentName {
   std::string event;  ///< as the client sends it
@@ -181,6 +193,7 @@ struct Config {
   std::vector<Surface> surfaces;
   Pipeline pipeline;
   Served served;
+  Lake lake;
 
   const EventType* FindEventType(std::string_view name) const;
   const EventType* FindEventTypeByCode(uint8_t code) const;

@@ -73,6 +73,10 @@ zzz = 0
 zzz = 0
 [served]
 zzz = 0
+[lake]
+zzz = 0
+[lake.retention]
+zzz = 0
 )",
                                                           "x")
                                                         .problems);

@@ -26,7 +26,8 @@ struct Draft {
 Config DefaultConfig();
 Generator GeneratorDefaults(std::string_view name, GeneratorKind kind);
 
-/// [app] [collect] [log] [state] [pipeline] [served], but for state's category attribute, which is [items]' business.
+/// [app] [collect] [log] [state] [pipeline] [served] [lake], but for state's category attribute, which is [items]'
+/// business.
 void ReadSettings(TableReader* root, Draft* draft);
 void ReadEvents(TableReader* root, Draft* draft);
 void ReadSegment(TableReader* root, Draft* draft);

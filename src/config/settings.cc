@@ -84,6 +84,26 @@ void ReadServed(TableReader table, Served* served) {
   table.RefuseUnknown("[served]");
 }
 
+void ReadLake(TableReader table, Lake* lake) {
+  table.Bool("enabled", &lake->enabled);
+  table.Duration("interval", kSecondUs, 365 * kDayUs, &lake->interval_us);
+  table.Duration("sql_time_max", 100'000, kDayUs, &lake->sql_us_max);
+  table.Integer("sql_rows_max", 1, 100'000'000, &lake->sql_rows_max);
+  table.Integer("sql_bytes_max", 1024, int64_t{1} << 30, &lake->sql_bytes_max);
+  table.Integer("sql_memory_bytes", 64 << 20, int64_t{1} << 40, &lake->sql_memory_bytes);
+  table.Integer("sql_threads", 1, 256, &lake->sql_threads);
+  TableReader retention = table.Table("retention");
+  for (const char* name : {"events", "served", "items", "users"}) {
+    int64_t keep_us = 0;
+    retention.Duration(name, 0, kDurationUsMax, &keep_us);
+    if (keep_us > 0 && keep_us < kDayUs)
+      retention.Refuse(name, "less than a day", "\"0s\" (keep everything) or at least \"1d\"");
+    lake->retention_us[name] = keep_us;
+  }
+  retention.RefuseUnknown("[lake.retention]");
+  table.RefuseUnknown("[lake]");
+}
+
 }  // namespace
 
 void ReadSettings(TableReader* root, Draft* draft) {
@@ -94,6 +114,7 @@ void ReadSettings(TableReader* root, Draft* draft) {
   ReadState(root->Table("state"), &config.state);
   ReadPipeline(root->Table("pipeline"), &config.pipeline);
   ReadServed(root->Table("served"), &config.served);
+  ReadLake(root->Table("lake"), &config.lake);
 }
 
 }  // namespace bowerbird::config

@@ -56,6 +56,7 @@ Api::Api(AppHost* apps, Keys* keys, AuditLog* audit, Metrics* metrics, const Opt
   AddServeRoutes(metrics_, this);
   AddJobRoutes(this);
   AddSignalRoutes(this);
+  AddLakeRoutes(this);
 }
 
 Api::~Api() = default;

@@ -15,6 +15,7 @@ void AddCatalogRoutes(Api* api);
 void AddServeRoutes(Metrics* metrics, Api* api);
 void AddJobRoutes(Api* api);
 void AddSignalRoutes(Api* api);
+void AddLakeRoutes(Api* api);
 
 /// Runs `write` where those who serve do not wait for it; answers 429 when too many wait already. The app outlives it:
 /// `respond`, which `write` is to call, holds the request, which holds the app.

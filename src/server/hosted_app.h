@@ -47,6 +47,8 @@ class HostedApp {
   void ExportGauges();
   /// Where handlers run what takes seconds or more: one app's jobs do not wait for another's.
   JobQueue& jobs() { return jobs_; }
+  /// Where handlers ask the lake, one question after another.
+  JobQueue& queries() { return queries_; }
   /// Where handlers write items and users, each with an fsync, so that those who serve do not wait for a slow disk.
   JobQueue& writes() { return writes_; }
 
@@ -62,6 +64,7 @@ class HostedApp {
   // End first: what they run uses all of the above.
   JobQueue writes_{/*waiting_max=*/1024};
   JobQueue jobs_{/*waiting_max=*/16};
+  JobQueue queries_{/*waiting_max=*/16};
 };
 
 }  // namespace bowerbird::server

@@ -37,6 +37,9 @@ struct HttpRequest {
   /// Runs a function on the I/O thread of this request, for work that a callback of another module must not do on its
   /// own thread. In-process it runs at once.
   std::function<void(std::function<void()>)> post = [](const std::function<void()>& work) { work(); };
+  /// Whether the client has gone, or at least sends nothing any more: for a handler that works for long, and stops.
+  /// From any thread, until the request is answered.
+  std::function<bool()> client_gone = [] { return false; };
   const std::string* Header(std::string_view name) const;
 };
 

@@ -4,6 +4,7 @@
 #if defined(__linux__)
 #include <netinet/tcp.h>
 #endif
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -111,6 +112,12 @@ int64_t PeerUid(stream_protocol::socket& socket) {
   ucred peer{};
   socklen_t size = sizeof(peer);
   return getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? int64_t{peer.uid} : -1;
+}
+
+/// Whether the other end of a connection has closed it, or its own side of it.
+bool HasEnded(int fd) {
+  pollfd ended{fd, POLLRDHUP, 0};
+  return poll(&ended, 1, 0) > 0 && (ended.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 class Server final : public HttpServer {
@@ -369,6 +376,7 @@ asio::awaitable<void> Server::Exchanges(Stream& stream, const HttpRequest& peer)
       break;
     }
     if (head_only) request->method = "GET";
+    request->client_gone = [fd = beast::get_lowest_layer(stream).socket().native_handle()] { return HasEnded(fd); };
     beast::get_lowest_layer(stream).expires_never();
     ++in_flight_;
     auto executor = co_await asio::this_coro::executor;

@@ -153,6 +153,10 @@ class Generator {
           json->Key("type").String("object");
           break;
         }
+        if (field->message_type()->full_name() == "google.protobuf.ListValue") {
+          json->Key("type").String("array");
+          break;
+        }
         Reference(json, field->message_type());
         break;
       default:

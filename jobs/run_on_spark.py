@@ -1,0 +1,25 @@
+"""Runs one query on Spark: started by `bowerbird job run NAME --engine spark`, with a JSON object on standard input.
+
+{"sql": text, "tables": [{"name", "folder", "paths"}], "out": folder} -> Parquet in `out`, and the number of rows on the last line.
+"""
+import json
+import sys
+
+from pyspark.sql import SparkSession
+
+request = json.load(sys.stdin)
+spark = (
+    SparkSession.builder.appName("bowerbird job")
+    .config("spark.sql.session.timeZone", "UTC")
+    .config("spark.sql.parquet.compression.codec", "zstd")
+    .config("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
+    .config("spark.ui.enabled", "false")
+    .getOrCreate()
+)
+spark.sparkContext.setLogLevel("ERROR")
+for table in request["tables"]:
+    # The files that the manifest names, and no other that may lie beside them.
+    rows = spark.read.option("basePath", table["folder"]).option("mergeSchema", "true").parquet(*table["paths"])
+    rows.createOrReplaceTempView(table["name"])
+spark.sql(request["sql"]).coalesce(1).write.mode("overwrite").parquet(request["out"])
+print(spark.read.parquet(request["out"]).count())

@@ -1,0 +1,38 @@
+-- What each user did on a day: each action once, as daily_metrics counts it.
+WITH day_events AS (
+  SELECT
+    e.user AS user_id, e.client_id AS client_id, e.offset AS at, e.type AS type, e.item AS item, e.event_time AS event_time
+  FROM events e
+  WHERE e.date >= DATE '{{day_before}}'
+    AND e.event_time >= TIMESTAMP '{{day}} 00:00:00'
+    AND e.event_time < TIMESTAMP '{{day_after}} 00:00:00'
+    AND e.type IS NOT NULL
+    AND e.merge IS NULL
+),
+once AS (
+  SELECT
+    d.user_id AS user_id, min_by(d.type, d.at) AS type, min_by(d.item, d.at) AS item,
+    min_by(d.event_time, d.at) AS event_time
+  FROM day_events d
+  WHERE d.client_id IS NOT NULL
+  GROUP BY d.user_id, d.client_id
+  UNION ALL
+  SELECT d.user_id, d.type, d.item, d.event_time
+  FROM day_events d
+  WHERE d.client_id IS NULL
+)
+SELECT
+  DATE '{{day}}' AS day,
+  o.user_id AS user_id,
+  count(*) AS events,
+  count(DISTINCT o.item) AS items,
+  CAST(sum(CASE WHEN o.type = 'impression' THEN 1 ELSE 0 END) AS BIGINT) AS impressions,
+  CAST(sum(CASE WHEN o.type IN ('click', 'closeup') THEN 1 ELSE 0 END) AS BIGINT) AS clicks,
+  CAST(sum(CASE WHEN o.type = 'save' THEN 1 ELSE 0 END) AS BIGINT) AS saves,
+  CAST(sum(CASE WHEN o.type = 'purchase' THEN 1 ELSE 0 END) AS BIGINT) AS purchases,
+  min(o.event_time) AS first_time,
+  max(o.event_time) AS last_time
+FROM once o
+WHERE o.user_id IS NOT NULL
+GROUP BY o.user_id
+ORDER BY o.user_id
