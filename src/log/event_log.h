@@ -84,8 +84,8 @@ class EventLog {
   virtual ~EventLog() = default;
 
   virtual uint32_t PartitionCount(Topic topic) const = 0;
-  /// Durable when it returns; offsets in the order of `batch`. A batch that is refused leaves nothing. One that fails on
-  /// its way leaves all of itself or nothing in RocksLog, and perhaps a part in KafkaLog.
+  /// Durable when it returns; offsets in the order of `batch`. A batch that is refused leaves nothing. One that fails
+  /// on its way leaves all of itself or nothing in RocksLog, and perhaps a part in KafkaLog.
   virtual absl::StatusOr<std::vector<Offset>> Append(std::vector<AppendRecord> batch) = 0;
   /// The same, without holding the caller's thread; `done` is called once, on the log's thread, and must not block.
   virtual void AppendAsync(std::vector<AppendRecord> batch, AppendDone done) = 0;
@@ -110,7 +110,8 @@ class EventLog {
   virtual absl::StatusOr<std::vector<PartitionStats>> Stats() const = 0;
 };
 
-/// Whether keys, values and the batch keep to EventLog's bounds: InvalidArgument. Adds to `bytes` what the batch counts.
+/// Whether keys, values and the batch keep to EventLog's bounds: InvalidArgument. Adds to `bytes` what the batch
+/// counts.
 absl::Status CheckSizes(const std::vector<AppendRecord>& batch, size_t* bytes);
 /// Append by means of AppendAsync.
 absl::StatusOr<std::vector<Offset>> AppendAndWait(EventLog* log, std::vector<AppendRecord> batch);

@@ -28,7 +28,10 @@ absl::StatusOr<std::unique_ptr<KafkaLog>> KafkaLog::Open(const KafkaLogOptions& 
   }
   if (options.client.brokers.empty()) return absl::InvalidArgumentError("brokers: found none; expected \"host:port\"");
   std::unique_ptr<KafkaLog> log(new KafkaLog(options));
-  RETURN_IF_ERROR(log->Init());
+  if (const absl::Status status = log->Init(); !status.ok()) {
+    return absl::Status(status.code(), fmt::format("{} (brokers: {})", std::string(status.message()),
+                                                   fmt::join(options.client.brokers, ", ")));
+  }
   return log;
 }
 
@@ -39,8 +42,9 @@ absl::Status KafkaLog::Init() {
   ASSIGN_OR_RETURN(control_, std::move(conf).NewClient(RD_KAFKA_CONSUMER));
   RETURN_IF_ERROR(EnsureKafkaTopics(control_.get(), names_, topic_options_, answer_ms()));
   offsets_ = std::make_unique<KafkaOffsets>(control_.get(), &names_, topic_options_.user_partitions);
-  RETURN_IF_ERROR(offsets_->Refresh(kAllTopics, KafkaOffsets::Which::kBegins, answer_ms()));
-  RETURN_IF_ERROR(offsets_->Refresh(kAllTopics, KafkaOffsets::Which::kEnds, answer_ms()));
+  const int settling_ms = answer_ms() * kKafkaSettlingTimeouts;
+  RETURN_IF_ERROR(offsets_->Refresh(kAllTopics, KafkaOffsets::Which::kBegins, settling_ms));
+  RETURN_IF_ERROR(offsets_->Refresh(kAllTopics, KafkaOffsets::Which::kEnds, settling_ms));
   reader_ = std::make_unique<KafkaReader>(options_.client, &names_);
   std::vector<KafkaReader::Place> places;
   for (const Topic topic : kAllTopics) {
@@ -50,7 +54,7 @@ absl::Status KafkaLog::Init() {
     }
   }
   KafkaProducer::Options producer;
-  ASSIGN_OR_RETURN(producer.last_append_time_us, reader_->LastAppendTimeUs(places, options_.answer_timeout_us));
+  ASSIGN_OR_RETURN(producer.last_append_time_us, reader_->LastAppendTimeUs(places, int64_t{settling_ms} * 1000));
   producer.client = options_.client;
   producer.clock = options_.clock;
   producer.queue_bytes_max = options_.queue_bytes_max;
@@ -64,7 +68,8 @@ absl::Status KafkaLog::Init() {
                                   },
                                   [this](const std::vector<AppendRecord>& batch) {
                                     uint32_t topics = 0;
-                                    for (const AppendRecord& record : batch) topics |= 1u << static_cast<int>(record.topic);
+                                    for (const AppendRecord& record : batch)
+                                      topics |= 1u << static_cast<int>(record.topic);
                                     for (const Topic topic : kAllTopics) {
                                       if ((topics & (1u << static_cast<int>(topic))) != 0) offsets_->Notify(topic);
                                     }
@@ -255,8 +260,9 @@ void KafkaLog::VerifyPartition(Topic topic, uint32_t partition, VerifyReport* re
       ++report->records;
       report->bytes += record.key.size() + record.value.size();
     }
-    if (read->next_offset <= offset) return problem(fmt::format("topic {}, partition {}: nothing follows offset {}",
-                                                                TopicName(topic), partition, offset));
+    if (read->next_offset <= offset)
+      return problem(
+          fmt::format("topic {}, partition {}: nothing follows offset {}", TopicName(topic), partition, offset));
     offset = read->next_offset;
   }
 }

@@ -30,10 +30,10 @@ struct KafkaLogOptions {
   std::string topic_prefix;
   KafkaTopicOptions topics;
   const base::Clock* clock = &base::SystemClock::Get();
-  size_t queue_bytes_max = 64u << 20;       ///< as KafkaProducer
-  int64_t append_timeout_us = 20'000'000;   ///< an append is acknowledged or failed within it
-  int64_t answer_timeout_us = 10'000'000;   ///< reads and questions to the brokers
-  int64_t linger_us = 1'000;                ///< how long a record waits for others of its partition
+  size_t queue_bytes_max = 64u << 20;      ///< as KafkaProducer
+  int64_t append_timeout_us = 20'000'000;  ///< an append is acknowledged or failed within it
+  int64_t answer_timeout_us = 10'000'000;  ///< reads and questions to the brokers
+  int64_t linger_us = 1'000;               ///< how long a record waits for others of its partition
 };
 
 /// The log in an Apache Kafka cluster: topic PREFIXevents and its kin, which any Kafka client can read.

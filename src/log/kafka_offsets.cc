@@ -75,14 +75,16 @@ absl::Status KafkaOffsets::RefreshOnce(std::span<const Topic> topics, Which whic
           which == Which::kBegins ? RD_KAFKA_OFFSET_BEGINNING : RD_KAFKA_OFFSET_END;
     }
   }
-  RETURN_IF_ERROR(KafkaStatus(rd_kafka_offsets_for_times(client_, list.get(), timeout_ms), "kafka: ends of partitions"));
+  RETURN_IF_ERROR(
+      KafkaStatus(rd_kafka_offsets_for_times(client_, list.get(), timeout_ms), "kafka: ends of partitions"));
   absl::Status status;
   // The list may come back in another order.
   for (int i = 0; i < list->cnt; ++i) {
     const rd_kafka_topic_partition_t& found = list->elems[i];
     if (found.err != RD_KAFKA_RESP_ERR_NO_ERROR || found.offset < 0) {
       if (status.ok()) {
-        const rd_kafka_resp_err_t error = found.err != RD_KAFKA_RESP_ERR_NO_ERROR ? found.err : RD_KAFKA_RESP_ERR_UNKNOWN;
+        const rd_kafka_resp_err_t error =
+            found.err != RD_KAFKA_RESP_ERR_NO_ERROR ? found.err : RD_KAFKA_RESP_ERR_UNKNOWN;
         status = KafkaStatus(error, fmt::format("kafka: end of {} partition {}", found.topic, found.partition));
       }
       continue;

@@ -133,9 +133,9 @@ void KafkaProducer::OnReport(rd_kafka_t* /*client*/, const rd_kafka_message_t* m
   const AppendRecord& record = pending->batch[static_cast<size_t>(slot - pending->slots.data())];
   if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
     if (pending->failed.ok()) {
-      pending->failed = absl::UnavailableError(fmt::format("kafka: append to {} partition {}: {}",
-                                                           (*producer->names_)[record.topic], record.partition,
-                                                           rd_kafka_err2str(message->err)));
+      pending->failed =
+          absl::UnavailableError(fmt::format("kafka: append to {} partition {}: {}", (*producer->names_)[record.topic],
+                                             record.partition, rd_kafka_err2str(message->err)));
     }
   } else if (message->offset < 0) {
     // Stored by an earlier try of which the brokers no longer know the place.

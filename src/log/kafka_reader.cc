@@ -226,8 +226,8 @@ absl::StatusOr<int64_t> KafkaReader::LastAppendTimeUs(const std::vector<Place>& 
       break;
     }
     const KafkaPtr<rd_kafka_message_t> message(raw);
-    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-      ++ended;
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF || message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) {
+      ++ended;  // or retention was quicker
     } else if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
       last_us = std::max(last_us, rd_kafka_message_timestamp(message.get(), nullptr) * 1000);
     } else {

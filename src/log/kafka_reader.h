@@ -15,8 +15,8 @@
 
 namespace bowerbird::log {
 
-/// Reads any partition from any offset, many at once, as fast as a consumer that follows: each reader that goes on where
-/// it stopped keeps its place, and what lies behind it is fetched ahead. No consumer group: the offsets are the
+/// Reads any partition from any offset, many at once, as fast as a consumer that follows: each reader that goes on
+/// where it stopped keeps its place, and what lies behind it is fetched ahead. No consumer group: the offsets are the
 /// caller's.
 ///
 /// Threads  any; two reads of one partition at different places get different places, up to kLanesMax.

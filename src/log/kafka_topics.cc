@@ -12,6 +12,8 @@
 namespace bowerbird::log {
 namespace {
 
+constexpr auto kPause = std::chrono::milliseconds(20);
+
 struct NewTopicDelete {
   void operator()(rd_kafka_NewTopic_t* topic) const { rd_kafka_NewTopic_destroy(topic); }
 };
@@ -85,8 +87,8 @@ absl::Status Create(rd_kafka_t* client, const std::vector<std::pair<std::string,
     raw.push_back(topic);
   }
   ASSIGN_OR_RETURN(const auto event,
-                   KafkaAdmin(client, RD_KAFKA_ADMIN_OP_CREATETOPICS, timeout_ms, "kafka: make topics",
-                              [&](rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
+                   KafkaAdmin(client, RD_KAFKA_ADMIN_OP_CREATETOPICS, timeout_ms * kKafkaSettlingTimeouts,
+                              "kafka: make topics", [&](rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
                                 rd_kafka_CreateTopics(client, raw.data(), raw.size(), options, queue);
                               }));
   size_t count = 0;
@@ -112,7 +114,7 @@ KafkaTopicNames::KafkaTopicNames(const std::string& prefix) : events_in(prefix +
 
 absl::Status EnsureKafkaTopics(rd_kafka_t* client, const KafkaTopicNames& names, const KafkaTopicOptions& options,
                                int timeout_ms) {
-  const int64_t deadline_us = base::MonotonicUs() + int64_t{timeout_ms} * 1000;
+  const int64_t deadline_us = base::MonotonicUs() + int64_t{timeout_ms} * kKafkaSettlingTimeouts * 1000;
   bool made = false;
   while (true) {
     ASSIGN_OR_RETURN(const auto existing, Existing(client, timeout_ms));
@@ -142,15 +144,21 @@ absl::Status EnsureKafkaTopics(rd_kafka_t* client, const KafkaTopicNames& names,
     if (missing.empty() && without_leader.empty()) break;
     if (base::MonotonicUs() > deadline_us) {
       return absl::UnavailableError(fmt::format("kafka topic {} has a partition without a leader after {} ms",
-                                                missing.empty() ? without_leader : missing[0].first, timeout_ms));
+                                                missing.empty() ? without_leader : missing[0].first,
+                                                timeout_ms * kKafkaSettlingTimeouts));
     }
     if (!missing.empty() && !made) {
       RETURN_IF_ERROR(Create(client, missing, settings, options.replication, timeout_ms));
       made = true;
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    std::this_thread::sleep_for(kPause);
   }
-  return ConfigureKafkaTopics(client, names, options, timeout_ms);
+  while (true) {
+    const absl::Status configured = ConfigureKafkaTopics(client, names, options, timeout_ms);
+    // A broker that has not heard of a new topic yet.
+    if (!absl::IsUnavailable(configured) || base::MonotonicUs() > deadline_us) return configured;
+    std::this_thread::sleep_for(kPause);
+  }
 }
 
 absl::Status ConfigureKafkaTopics(rd_kafka_t* client, const KafkaTopicNames& names, const KafkaTopicOptions& options,

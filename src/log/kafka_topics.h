@@ -28,11 +28,14 @@ struct KafkaTopicOptions {
   bool events_in = true;
 };
 
+/// Hundreds of new partitions have their leaders after so many times what one answer may take, or not at all.
+inline constexpr int kKafkaSettlingTimeouts = 6;
+
 /// Makes the topics that are not there, and gives all but events_in the configuration that the log relies on; what else
 /// their owners have set stays.
 ///
 /// Errors  FailedPrecondition: a topic has other partition counts, both named. InvalidArgument, PermissionDenied: the
-/// cluster refuses, the message names the topic. Unavailable: no answer within `timeout_ms`.
+/// cluster refuses, the message names the topic. Unavailable: no answer within `timeout_ms`, or no leaders in the end.
 absl::Status EnsureKafkaTopics(rd_kafka_t* client, const KafkaTopicNames& names, const KafkaTopicOptions& options,
                                int timeout_ms);
 
