@@ -22,8 +22,8 @@ class KafkaContractLog final : public ContractLog {
 };
 
 INSTANTIATE_TEST_SUITE_P(KafkaLog, EventLogContract,
-                         testing::Values(ContractSubject{
-                             "one_broker", [] { return std::make_unique<KafkaContractLog>(); }, 1000}),
+                         testing::Values(ContractSubject{"one_broker",
+                                                         [] { return std::make_unique<KafkaContractLog>(); }, 1000}),
                          [](const auto& info) { return info.param.name; });
 
 }  // namespace

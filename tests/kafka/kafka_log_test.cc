@@ -134,7 +134,9 @@ TEST_F(KafkaLogTest, StopAnswersWhatWasBegunAndRefusesTheRest) {
   const auto log = Open(options_);
   ASSERT_NE(log, nullptr);
   std::atomic<int> acknowledged = 0, refused = 0;
-  const auto count = [&](const absl::StatusOr<std::vector<Offset>>& result) { ++(result.ok() ? acknowledged : refused); };
+  const auto count = [&](const absl::StatusOr<std::vector<Offset>>& result) {
+    ++(result.ok() ? acknowledged : refused);
+  };
   for (int i = 0; i < 200; ++i) log->AppendAsync({{Topic::kEvents, 0, "k", std::string(1000, 'v')}}, count);
   log->StopAppends();
   EXPECT_EQ(acknowledged, 200);
