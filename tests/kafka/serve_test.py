@@ -48,8 +48,9 @@ def kcat(*args, text=None):
 class Server:
     def __init__(self, folder):
         self.folder = folder
-        self.process = subprocess.Popen([BINARY, "serve", "--dir", folder, "--port", "0"], stdout=subprocess.PIPE, text=True,
-                                        stderr=open(folder + ".stderr", "a"))
+        with open(folder + ".stderr", "a") as stderr:
+            self.process = subprocess.Popen([BINARY, "serve", "--dir", folder, "--port", "0"], stdout=subprocess.PIPE, text=True,
+                                            stderr=stderr)
         line = self.process.stdout.readline()
         found = re.search(r":(\d+)", line)
         if found is None:
@@ -123,7 +124,7 @@ class ServeOnKafka(unittest.TestCase):
         self.server.await_gauge("bowerbird_events_in_accepted", accepted + 2)
         self.assertEqual(self.server.actions("bob"), 2)
         letters = kcat("-C", "-t", "shop.dead_letters", "-e", "-q", "-f", "%k|%s\n")
-        self.assertEqual(letters.count(b"events_in/0/"), 6, "key and value of three")
+        self.assertEqual(letters.count(b"events_in/0/"), 3, letters)
         self.assertIn(b"no such", letters)
         # Collected again from the first record: the ids that the events got are the same, and nothing counts twice.
         self.server.stop()
