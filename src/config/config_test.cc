@@ -129,8 +129,8 @@ password_file = "/run/secrets/kafka"
   EXPECT_EQ(config->log.replication, 3u);
   EXPECT_FALSE(config->log.events_in);
   EXPECT_EQ(config->log.password_file, "/run/secrets/kafka");
-  EXPECT_THAT(config->log.client, ElementsAre(testing::Pair("security.protocol", "sasl_ssl"),
-                                              testing::Pair("sasl.username", "bowerbird")));
+  EXPECT_THAT(config->log.client,
+              ElementsAre(testing::Pair("security.protocol", "sasl_ssl"), testing::Pair("sasl.username", "bowerbird")));
 }
 
 TEST(ParseTest, TellsASyntaxErrorWithItsLine) {
