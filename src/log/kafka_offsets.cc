@@ -59,7 +59,7 @@ absl::Status KafkaOffsets::Refresh(std::span<const Topic> topics, Which which, i
   const int64_t deadline_us = base::MonotonicUs() + int64_t{timeout_ms} * 1000;
   while (true) {
     const int64_t left_ms = (deadline_us - base::MonotonicUs()) / 1000;
-    const absl::Status asked = RefreshOnce(topics, which, static_cast<int>(std::max<int64_t>(left_ms, 1)));
+    absl::Status asked = RefreshOnce(topics, which, static_cast<int>(std::max<int64_t>(left_ms, 1)));
     // A leader that has just been chosen does not know it yet.
     if (asked.ok() || !absl::IsUnavailable(asked) || base::MonotonicUs() + kAskAgainUs >= deadline_us) return asked;
     std::this_thread::sleep_for(std::chrono::microseconds(kAskAgainUs));

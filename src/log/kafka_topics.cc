@@ -154,7 +154,7 @@ absl::Status EnsureKafkaTopics(rd_kafka_t* client, const KafkaTopicNames& names,
     std::this_thread::sleep_for(kPause);
   }
   while (true) {
-    const absl::Status configured = ConfigureKafkaTopics(client, names, options, timeout_ms);
+    absl::Status configured = ConfigureKafkaTopics(client, names, options, timeout_ms);
     // A broker that has not heard of a new topic yet.
     if (!absl::IsUnavailable(configured) || base::MonotonicUs() > deadline_us) return configured;
     std::this_thread::sleep_for(kPause);

@@ -112,6 +112,7 @@ TEST_F(KafkaLogTest, ReadersAtManyPlacesDoNotDisturbEachOther) {
   const auto log = Open(options_);
   ASSERT_NE(log, nullptr);
   std::vector<AppendRecord> batch;
+  batch.reserve(5000);
   for (int i = 0; i < 5000; ++i) batch.push_back({Topic::kEvents, 1, "k", std::to_string(i)});
   ASSERT_TRUE(log->Append(batch).ok());
   std::vector<std::thread> readers;
