@@ -203,15 +203,15 @@ int main(int argc, char** argv) {
     const bench::LoadReport report = load(seconds, request_rate);
     const state::State::Counters state = server.app().state().counters();
     const double lag_s_max = watch.StopAndGetS();
-    const log::RocksLog::Counters log = server.app().log().counters();
+    const log::ManagedLog::Counters log = server.app().log().counters();
     const double rate = report.PerSecond();
     bench::LoadReport half;
     double fsync_p99_ms = 0;
     if (request_rate == 0) {
       if (!server.app().state().CatchUp().ok()) return 1;
-      const log::RocksLog::Counters before = server.app().log().counters();
+      const log::ManagedLog::Counters before = server.app().log().counters();
       half = load(5.0, rate / 2);
-      const log::RocksLog::Counters after = server.app().log().counters();
+      const log::ManagedLog::Counters after = server.app().log().counters();
       const auto syncs = static_cast<double>(std::max<uint64_t>(1, after.groups - before.groups));
       const double written = static_cast<double>(half.requests * bodies[0][0].size());
       fsync_p99_ms = FsyncP99Ms(dir, static_cast<size_t>(written / syncs), syncs / half.seconds);

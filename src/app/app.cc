@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <map>
 #include <utility>
 
+#include "app/open_log.h"
 #include "base/json_writer.h"
 #include "base/status_macros.h"
 #include "base/thread_priority.h"
@@ -14,7 +14,6 @@
 #include "config/problem_list.h"
 #include "state/user_record.h"
 #include "store/file.h"
-#include "store/rocks.h"
 
 namespace bowerbird::app {
 namespace {
@@ -22,30 +21,12 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uint64_t kBecomingsMax = 1u << 16;  // users that an id has become lately
-constexpr size_t kLogCacheBytes = 32u << 20;
-constexpr size_t kLogBufferBytes = 256u << 20;
 constexpr size_t kReadRecords = 1000;
 constexpr size_t kReadBytes = 8u << 20;
 constexpr int64_t kCatalogFlushUs = 5'000'000;
 constexpr int64_t kPipelineTickUs = 250'000;
 constexpr int kLakeGivesWay = 10;
 constexpr int64_t kRetentionUs = 600'000'000;
-
-std::map<log::Topic, int64_t> Retention(const config::Config& config) {
-  std::map<log::Topic, int64_t> retention_us;
-  if (config.log.retention_us == 0) return retention_us;
-  for (const log::Topic topic : log::kAllTopics) retention_us[topic] = config.log.retention_us;
-  return retention_us;
-}
-
-log::RocksLogOptions LogOptions(const config::Config& config, const base::Clock* clock) {
-  log::RocksLogOptions options;
-  options.user_partitions = config.partitions;
-  options.clock = clock;
-  options.memory = store::MakeRocksMemory(kLogCacheBytes, kLogBufferBytes);
-  options.retention_us = Retention(config);
-  return options;
-}
 
 }  // namespace
 
@@ -82,7 +63,7 @@ absl::Status App::Init() {
   config_.Set(settings);
   ASSIGN_OR_RETURN(secrets_, Secrets::LoadOrCreate(folder_ + "/secret"));
   hasher_ = catalog::KeyHasher(secrets_.hash_seed);
-  ASSIGN_OR_RETURN(log_, log::RocksLog::Open(folder_ + "/log", LogOptions(*settings, options_.clock)));
+  ASSIGN_OR_RETURN(log_, OpenLog(*settings, folder_ + "/log", options_.clock));
   lake::Lake::Options lake_options;
   lake_options.folder = fs::absolute(folder_ + "/lake").lexically_normal().string();
   lake_options.log = log_.get();
@@ -113,6 +94,12 @@ absl::Status App::Init() {
     // Whoever asks first sees everything that was acknowledged before.
     RETURN_IF_ERROR(state_->CatchUp());
     state_->Start();
+    ASSIGN_OR_RETURN(auto inbox, OpenInbox(*settings));
+    if (inbox != nullptr) {
+      inbox_ = std::make_unique<collect::InboxIntake>(
+          std::move(inbox), "events_in", [this]() -> collect::Collector& { return *collector_.load(); }, log_.get());
+      inbox_->Start();
+    }
     maintenance_ = std::thread([this] { MaintenanceLoop(); });
   }
   return absl::OkStatus();
@@ -136,6 +123,7 @@ void App::Stop() {
   if (lake_thread_.joinable()) lake_thread_.join();
   // The job of another thread: it sees the cancellation, and what it uses stays until it has ended.
   const absl::MutexLock no_job(&job_mutex_);
+  if (inbox_ != nullptr) inbox_->Stop();
   if (state_ != nullptr) state_->Stop();
   if (catalog_ != nullptr) {
     if (const absl::Status status = catalog_->Flush(); !status.ok()) Warn(std::string(status.message()));
@@ -384,7 +372,8 @@ absl::StatusOr<bool> App::ReloadConfig() {
   RETURN_IF_ERROR(PublishConfig(text, parsed.config->version));
   config_.Set(parsed.config);
   catalog_intake_->SetConfig(parsed.config);
-  log_->SetRetention(Retention(*parsed.config));
+  if (const absl::Status status = log_->SetRetention(Retention(*parsed.config)); !status.ok())
+    Warn(std::string(status.message()));
   MakeCollector();
   return true;
 }
@@ -393,19 +382,20 @@ absl::Status App::Health() const {
   if (catalog_->damaged()) {
     return absl::DataLossError("catalog store: damaged; the next start makes it again from the log");
   }
+  RETURN_IF_ERROR(log_->Health());
   return state_->Health();
 }
 
 std::vector<Gauge> App::Gauges() const {
   const state::State::Counters state = state_->counters();
-  const log::RocksLog::Counters log = log_->counters();
+  const log::ManagedLog::Counters log = log_->counters();
   const serve::Engine::Counters serve = engine_->counters();
   const auto view = live_->View();
   const auto number = [](auto value) { return static_cast<double>(value); };
   std::vector<Gauge> gauges = {
       {"bowerbird_log_records", "Records appended since the start.", number(log.records)},
-      {"bowerbird_log_groups", "Writes with one fsync each since the start.", number(log.groups)},
-      {"bowerbird_log_failures", "Failed writes since the start.", number(log.failures)},
+      {"bowerbird_log_groups", "Groups of records that became durable together, since the start.", number(log.groups)},
+      {"bowerbird_log_failures", "Groups that could not be made durable, since the start.", number(log.failures)},
       {"bowerbird_state_folded", "Events folded since the start.", number(state.folded)},
       {"bowerbird_state_duplicates", "Events dropped as repeats since the start.", number(state.duplicates)},
       {"bowerbird_state_too_late", "Events too old to be told from a repeat, since the start.", number(state.too_late)},
@@ -422,6 +412,27 @@ std::vector<Gauge> App::Gauges() const {
       {"bowerbird_serve_log_failures", "Served records that could not be logged, since the start.",
        number(served_failed_.load())},
   };
+  for (uint32_t p = 0; p < log_->PartitionCount(log::Topic::kEvents); ++p) {
+    const log::Offset folded = state_->FoldedOffset(p);
+    const log::Offset end = log_->EndOffset(log::Topic::kEvents, p).value_or(folded);
+    gauges.push_back({"bowerbird_state_partition_lag_records",
+                      "Offsets of the events topic that are not folded.",
+                      number(end - std::min(end, folded)),
+                      {{"partition", fmt::format("{}", p)}}});
+  }
+  for (log::ManagedLog::Gauge& gauge : log_->gauges())
+    gauges.push_back({std::move(gauge.name), std::move(gauge.help), gauge.value});
+  if (inbox_ != nullptr) {
+    const collect::InboxIntake::Counters inbox = inbox_->counters();
+    gauges.insert(
+        gauges.end(),
+        {{"bowerbird_events_in_records", "Records of other producers taken in.", number(inbox.records)},
+         {"bowerbird_events_in_accepted", "Events of theirs that were accepted.", number(inbox.accepted)},
+         {"bowerbird_events_in_rejected", "Events and bodies of theirs that were not.", number(inbox.rejected)},
+         {"bowerbird_events_in_dead_letters", "Records of theirs with something that was not accepted.",
+          number(inbox.dead_letters)},
+         {"bowerbird_events_in_failures", "Tries that the brokers did not let succeed.", number(inbox.failures)}});
+  }
   if (config()->lake.enabled) AddLakeGauges(&gauges);
   return gauges;
 }

@@ -24,12 +24,13 @@
 #include "collect/catalog_intake.h"
 #include "collect/collector.h"
 #include "collect/hide_overlay.h"
+#include "collect/inbox_intake.h"
 #include "collect/last_acknowledged.h"
 #include "collect/segment_mapping.h"
 #include "config/config.h"
 #include "index/live_index.h"
 #include "lake/lake.h"
-#include "log/rocks_log.h"
+#include "log/managed_log.h"
 #include "registry/registry.h"
 #include "serve/engine.h"
 #include "state/state.h"
@@ -54,6 +55,7 @@ struct TrainOptions {
 struct Gauge {
   std::string name, help;
   double value = 0;
+  std::vector<std::pair<std::string, std::string>> labels;
 };
 
 /// The keys, each with both values, by which `wanted` differs from `open` in what was laid down when the app was
@@ -62,10 +64,10 @@ std::vector<std::string> FixedWhileOpen(const config::Config& open, const config
 
 /// One application: one config and one data folder, wired together. No globals: a process may hold several.
 ///
-/// Data     DIR/apps/NAME/{bowerbird.toml, secret, log, state/catalog, state/events, artifacts, lake}. The log is the
-/// truth; the rest is made again from it. Threads  every member from any thread. Jobs run one at a time, on the
-/// caller's thread. Errors   Open: NotFound without a config; InvalidArgument with every problem of the config;
-/// Unavailable when another process has the folder.
+/// Data     DIR/apps/NAME/{bowerbird.toml, secret, log, state/catalog, state/events, artifacts, lake}; log is not there
+/// when it is in Kafka. The log is the truth; the rest is made again from it. Threads  every member from any thread. Jobs
+/// run one at a time, on the caller's thread. Errors   Open: NotFound without a config; InvalidArgument with every
+/// problem of the config; Unavailable when another process has the folder.
 class App {
  public:
   struct Options {
@@ -92,7 +94,7 @@ class App {
   /// The one in force; another one after a reload.
   std::shared_ptr<const config::Config> config() const { return config_.Get(); }
   const catalog::KeyHasher& hasher() const { return hasher_; }
-  log::RocksLog& log() { return *log_; }
+  log::ManagedLog& log() { return *log_; }
   catalog::Catalog& catalog() { return *catalog_; }
   state::State& state() { return *state_; }
   index::LiveIndex& live() { return *live_; }
@@ -139,7 +141,8 @@ class App {
   absl::StatusOr<bool> ReloadConfig();
 
   /// Copies the app into the new folder `to`, laid out as its own, while it serves. What is derived is copied before
-  /// the log: the copy of state is never ahead of the copy of the log, and a start on it folds the rest.
+  /// the log: the copy of state is never ahead of the copy of the log, and a start on it folds the rest. A log in Kafka
+  /// is not copied: the copy's config names it, and the copy goes on from the offsets in its state.
   absl::Status CopyTo(const std::string& to);
 
   /// Whether the app can serve and take events.
@@ -175,7 +178,7 @@ class App {
   Secrets secrets_;
   catalog::KeyHasher hasher_{base::HashSeed{}};
   base::Published<config::Config> config_;
-  std::unique_ptr<log::RocksLog> log_;
+  std::unique_ptr<log::ManagedLog> log_;
   std::unique_ptr<lake::Lake> lake_;
   std::unique_ptr<registry::Registry> registry_;
   std::unique_ptr<catalog::Catalog> catalog_;
@@ -191,6 +194,7 @@ class App {
   std::vector<std::unique_ptr<collect::SegmentMapping>> segments_;  ///< as the collectors
   std::atomic<const collect::SegmentMapping*> segment_ = nullptr;
   std::unique_ptr<serve::Engine> engine_;
+  std::unique_ptr<collect::InboxIntake> inbox_;  ///< null: no other producers
 
   std::atomic<uint64_t> served_failed_ = 0;
   absl::Mutex job_mutex_;

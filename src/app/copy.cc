@@ -78,7 +78,7 @@ absl::Status App::CopyTo(const std::string& to) {
   RETURN_IF_ERROR(lake_->CopyTo((target / "lake").string()));
   RETURN_IF_ERROR(state_->Checkpoint((target / "state/events").string()));
   RETURN_IF_ERROR(catalog_->Checkpoint((target / "state/catalog").string()));
-  return log_->Checkpoint((target / "log").string());
+  return log_->in_folder() ? log_->Checkpoint((target / "log").string()) : absl::OkStatus();
 }
 
 }  // namespace bowerbird::app

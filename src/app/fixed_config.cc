@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -78,6 +79,15 @@ void CompareItems(const config::Config& open, const config::Config& wanted, Diff
   }
 }
 
+std::string Text(const config::Log& log) {
+  if (log.kind == config::Log::Kind::kEmbedded) return "embedded";
+  std::string text = fmt::format("kafka at {}, topics {}, replication {}, events_in {}, password files \"{}\" \"{}\"",
+                                 fmt::join(log.brokers, ","), log.topic_prefix, log.replication, log.events_in,
+                                 log.password_file, log.key_password_file);
+  for (const auto& [name, value] : log.client) fmt::format_to(std::back_inserter(text), ", {} {}", name, value);
+  return text;
+}
+
 void CompareState(const config::State& open, const config::State& wanted, Differences* differences) {
   differences->Value("state.sequence_max", open.sequence_max, wanted.sequence_max);
   differences->Value("state.dedupe_prints", open.dedupe_prints, wanted.dedupe_prints);
@@ -112,6 +122,7 @@ std::vector<std::string> FixedWhileOpen(const config::Config& open, const config
   differences.Value("app.partitions", open.partitions, wanted.partitions);
   CompareEvents(open, wanted, &differences);
   CompareItems(open, wanted, &differences);
+  differences.Value("log", Text(open.log), Text(wanted.log));
   differences.Duration("collect.age_max", open.collect.age_us_max, wanted.collect.age_us_max);
   CompareState(open.state, wanted.state, &differences);
   CompareSignals(open, wanted, &differences);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/json_writer.h"
@@ -97,16 +98,19 @@ absl::Status LogStats(const Folder& folder) {
   ASSIGN_OR_RETURN(const std::vector<log::PartitionStats> stats, app->log().Stats());
   std::printf("%-14s %10s %14s %16s %10s\n", "topic", "partitions", "records", "bytes", "a record");
   for (const log::Topic topic : log::kAllTopics) {
-    uint64_t records = 0, bytes = 0, partitions = 0;
+    uint64_t records = 0, partitions = 0;
+    std::optional<uint64_t> bytes = 0;
     for (const log::PartitionStats& partition : stats) {
       if (partition.topic != topic) continue;
       ++partitions;
       records += partition.records;
-      bytes += partition.bytes;
+      bytes =
+          bytes.has_value() && partition.bytes.has_value() ? std::optional(*bytes + *partition.bytes) : std::nullopt;
     }
     std::printf("%-14s %10s %14s %16s %10s\n", std::string(log::TopicName(topic)).c_str(),
-                Thousands(partitions).c_str(), Thousands(records).c_str(), Thousands(bytes).c_str(),
-                records == 0 ? "-" : Thousands(bytes / records).c_str());
+                Thousands(partitions).c_str(), Thousands(records).c_str(),
+                bytes.has_value() ? Thousands(*bytes).c_str() : "-",
+                records == 0 || !bytes.has_value() ? "-" : Thousands(*bytes / records).c_str());
   }
   return absl::OkStatus();
 }

@@ -112,6 +112,7 @@ struct Collector::Batch {
   int64_t receive_time_us = 0;
   bool history = false;
   bool is_public = false;
+  Origin origin;
   std::string common_fields;  ///< what intake stamps into every event of the batch, as bytes of a v1::Event
   uint64_t events = 0;
   uint64_t bytes = 0;
@@ -143,8 +144,9 @@ struct Collector::Impl {
         rules(this->config) {}
 
   template <typename Reader>
-  void Collect(std::string_view body, Source source, ReaderPool<Reader>* readers, Done done) {
+  void Collect(std::string_view body, Source source, ReaderPool<Reader>* readers, Done done, Origin origin = {}) {
     std::shared_ptr<Batch> batch = NewBatch(source);
+    batch->origin = std::move(origin);
     std::unique_ptr<Reader> reader = readers->Take();
     const absl::Status read =
         reader->Read(body, [&](int64_t index, v1::Event* event, bool has_time, const catalog::Problem* problem) {
@@ -194,6 +196,13 @@ struct Collector::Impl {
     if (batch->is_public && !event->anonymous().empty()) {
       return catalog::Problem{"permission_denied", "type",
                               "found an identify under a key of scope events; expected a key of scope collect"};
+    }
+    if (!has_time && batch->origin.time_us > 0) {
+      event->set_event_time_us(batch->origin.time_us);
+      has_time = true;
+    }
+    if (event->client_id().empty() && !batch->origin.id.empty()) {
+      event->set_client_id(fmt::format("{}/{}", batch->origin.id, batch->events));
     }
     if (auto problem = rules.SettleTime(event, has_time, batch->receive_time_us, batch->history)) return problem;
     const catalog::UserKey user = hasher.User(event->user());
@@ -332,6 +341,14 @@ void Collector::Collect(std::string_view json_body, Source source, Done done) {
 
 void Collector::CollectProtobuf(std::string_view body, Source source, Done done) {
   impl_->Collect(body, source, &impl_->protobuf_readers, std::move(done));
+}
+
+void Collector::CollectFrom(const Origin& origin, std::string_view body, bool protobuf, Done done) {
+  if (protobuf) {
+    impl_->Collect(body, Source::kLive, &impl_->protobuf_readers, std::move(done), origin);
+  } else {
+    impl_->Collect(body, Source::kLive, &impl_->json_readers, std::move(done), origin);
+  }
 }
 
 void Collector::CollectEvents(std::vector<v1::Event> events, Source source, Done done) {

@@ -81,6 +81,13 @@ class Collector {
   void Collect(std::string_view json_body, Source source, Done done);
   /// `body` is a v1::CollectRequest in protobuf; the same checks and verdicts.
   void CollectProtobuf(std::string_view body, Source source, Done done);
+  /// A body that another producer left somewhere, and that may be collected again after a restart. Nobody waits for its
+  /// verdicts, so that what a client would be told must be kept by the caller.
+  struct Origin {
+    std::string id;       ///< of the body: an event without a client id gets "ID/INDEX", the same each time
+    int64_t time_us = 0;  ///< when it was written: the time of events without one; 0: unknown
+  };
+  void CollectFrom(const Origin& origin, std::string_view body, bool protobuf, Done done);
   /// The same checks for events that were read elsewhere. Fields that intake stamps are ignored.
   void CollectEvents(std::vector<v1::Event> events, Source source, Done done);
 

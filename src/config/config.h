@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -60,7 +61,15 @@ struct Collect {
 };
 
 struct Log {
+  enum class Kind : uint8_t { kEmbedded, kKafka } kind = Kind::kEmbedded;
   int64_t retention_us = 0;  ///< 0 keeps everything
+  // Of kind kafka.
+  std::vector<std::string> brokers;  ///< "host:port"
+  std::string topic_prefix;          ///< "" in the file: the app's name and a dot
+  uint32_t replication = 0;          ///< of topics that are made; 0: as the brokers say
+  bool events_in = true;             ///< other producers may write to PREFIXevents_in
+  std::string password_file, key_password_file;
+  std::vector<std::pair<std::string, std::string>> client;  ///< librdkafka's properties, by name
 };
 
 struct State {

@@ -110,6 +110,29 @@ TEST(ParseTest, ASecondTableOfAFileWithoutOtherSyntaxErrorsHidesNothing) {
       << Join(result.problems);
 }
 
+TEST(ParseTest, ReadsALogInKafka) {
+  const auto config = Read(R"([app]
+name = "shop"
+[log]
+kind = "kafka"
+brokers = ["kafka-1.internal:9094", "[::1]:9092"]
+replication = 3
+events_in = false
+password_file = "/run/secrets/kafka"
+[log.client]
+"security.protocol" = "sasl_ssl"
+"sasl.username" = "bowerbird"
+)");
+  EXPECT_EQ(config->log.kind, Log::Kind::kKafka);
+  EXPECT_THAT(config->log.brokers, ElementsAre("kafka-1.internal:9094", "[::1]:9092"));
+  EXPECT_EQ(config->log.topic_prefix, "shop.");
+  EXPECT_EQ(config->log.replication, 3u);
+  EXPECT_FALSE(config->log.events_in);
+  EXPECT_EQ(config->log.password_file, "/run/secrets/kafka");
+  EXPECT_THAT(config->log.client,
+              ElementsAre(testing::Pair("security.protocol", "sasl_ssl"), testing::Pair("sasl.username", "bowerbird")));
+}
+
 TEST(ParseTest, TellsASyntaxErrorWithItsLine) {
   const ParseResult result = Parse("[app]\nname = \n", "x");
   ASSERT_EQ(result.problems.size(), 1u);

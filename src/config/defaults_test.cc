@@ -78,6 +78,7 @@ TEST(DefaultsTest, Collect) {
 
 TEST(DefaultsTest, LogAndState) {
   EXPECT_EQ(Defaults().log.retention_us, 0);
+  EXPECT_EQ(Defaults().log.kind, Log::Kind::kEmbedded);
   const State& state = Defaults().state;
   EXPECT_EQ(state.sequence_max, 512u);
   EXPECT_EQ(state.dedupe_prints, 512u);

@@ -26,6 +26,8 @@ struct Draft {
 Config DefaultConfig();
 Generator GeneratorDefaults(std::string_view name, GeneratorKind kind);
 
+/// [log], of the app of this name.
+void ReadLog(TableReader table, const std::string& app, Draft* draft);
 /// [app] [collect] [log] [state] [pipeline] [served] [lake], but for state's category attribute, which is [items]'
 /// business.
 void ReadSettings(TableReader* root, Draft* draft);

@@ -37,14 +37,6 @@ void ReadCollect(TableReader table, Collect* collect) {
   table.RefuseUnknown("[collect]");
 }
 
-void ReadLog(TableReader table, Log* log) {
-  table.Duration("retention", 0, kDurationUsMax, &log->retention_us);
-  if (log->retention_us > 0 && log->retention_us < kHourUs) {
-    table.Refuse("retention", "less than an hour", "\"0s\" (keep everything) or at least \"1h\"");
-  }
-  table.RefuseUnknown("[log]");
-}
-
 void ReadState(TableReader table, State* state) {
   table.Integer("sequence_max", 1, 65'535, &state->sequence_max);
   table.Integer("dedupe_prints", 1, 65'535, &state->dedupe_prints);
@@ -110,7 +102,7 @@ void ReadSettings(TableReader* root, Draft* draft) {
   Config& config = draft->config;
   ReadApp(root->Table("app"), &config);
   ReadCollect(root->Table("collect"), &config.collect);
-  ReadLog(root->Table("log"), &config.log);
+  ReadLog(root->Table("log"), config.app, draft);
   ReadState(root->Table("state"), &config.state);
   ReadPipeline(root->Table("pipeline"), &config.pipeline);
   ReadServed(root->Table("served"), &config.served);

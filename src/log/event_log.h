@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,6 +31,8 @@ std::string_view TopicName(Topic topic);  ///< "events", "catalog", ..., "item_t
 absl::StatusOr<Topic> TopicFromName(std::string_view name);
 /// Topics of which retention keeps the last record of each key, however old: catalog, users, collections.
 bool IsCompacted(Topic topic);
+/// Topics that are not about users: catalog, item_tables. The others have one partition a user partition.
+bool HasOnePartition(Topic topic);
 
 /// Position in one partition. Offsets ascend, starting at 0; they are not necessarily dense.
 using Offset = uint64_t;
@@ -43,7 +46,7 @@ struct AppendRecord {
 
 struct Record {
   Offset offset = 0;
-  int64_t append_time_us = 0;
+  int64_t append_time_us = 0;  ///< of the log's clock, in whole units of what the implementation can store
   std::string key;
   std::string value;
 };
@@ -59,7 +62,8 @@ struct PartitionStats {
   Topic topic = Topic::kEvents;
   uint32_t partition = 0;
   Offset begin = 0, end = 0;
-  uint64_t records = 0, bytes = 0;
+  uint64_t records = 0;
+  std::optional<uint64_t> bytes = 0;  ///< nothing: the store does not say
 };
 
 /// A durable, replayable, partitioned log: the truth that everything else is derived from. tests/contract holds the
@@ -80,7 +84,8 @@ class EventLog {
   virtual ~EventLog() = default;
 
   virtual uint32_t PartitionCount(Topic topic) const = 0;
-  /// Durable when it returns; offsets in the order of `batch`. A batch is atomic: all of it or nothing.
+  /// Durable when it returns; offsets in the order of `batch`. A batch that is refused leaves nothing. One that fails
+  /// on its way leaves all of itself or nothing in RocksLog, and perhaps a part in KafkaLog.
   virtual absl::StatusOr<std::vector<Offset>> Append(std::vector<AppendRecord> batch) = 0;
   /// The same, without holding the caller's thread; `done` is called once, on the log's thread, and must not block.
   virtual void AppendAsync(std::vector<AppendRecord> batch, AppendDone done) = 0;
@@ -90,7 +95,8 @@ class EventLog {
   /// another log).
   virtual absl::StatusOr<ReadResult> Read(Topic topic, uint32_t partition, Offset offset, size_t records_max,
                                           size_t bytes_max) const = 0;
-  /// First offset still retained, and one past the last durable record.
+  /// First offset still retained, and one past the last durable record: at least one past every record that was
+  /// acknowledged or read through this object. Of what others append to a shared log it may know a little later.
   virtual absl::StatusOr<Offset> BeginOffset(Topic topic, uint32_t partition) const = 0;
   virtual absl::StatusOr<Offset> EndOffset(Topic topic, uint32_t partition) const = 0;
   /// Waits until EndOffset > offset in some partition of `topic`, given the end offsets the caller has seen (by
@@ -103,5 +109,11 @@ class EventLog {
   virtual absl::StatusOr<Offset> OffsetAtTime(Topic topic, uint32_t partition, int64_t time_us) const = 0;
   virtual absl::StatusOr<std::vector<PartitionStats>> Stats() const = 0;
 };
+
+/// Whether keys, values and the batch keep to EventLog's bounds: InvalidArgument. Adds to `bytes` what the batch
+/// counts.
+absl::Status CheckSizes(const std::vector<AppendRecord>& batch, size_t* bytes);
+/// Append by means of AppendAsync.
+absl::StatusOr<std::vector<Offset>> AppendAndWait(EventLog* log, std::vector<AppendRecord> batch);
 
 }  // namespace bowerbird::log

@@ -19,15 +19,12 @@ namespace bowerbird::log {
 namespace {
 
 constexpr uint32_t kPartitionsMax = 4096;
-constexpr size_t kKeyBytesMax = 256;
 // One commit takes about so much of the queue: more would only make its first waiter wait longer.
 constexpr size_t kGroupBytes = 8 << 20;
 // A run is cut here, so that a read in its middle decodes little.
 constexpr size_t kRunBytes = 64 << 10;
 constexpr size_t kKeptBatchBytes = 2 * kGroupBytes;
 constexpr int64_t kRecoveryPauseUs = 100'000;
-
-bool HasOnePartition(Topic topic) { return topic == Topic::kCatalog || topic == Topic::kItemTables; }
 
 absl::Status Closing() { return absl::UnavailableError("the log is closing"); }
 
@@ -123,38 +120,12 @@ absl::StatusOr<RocksLog::TopicState*> RocksLog::Find(Topic topic, uint32_t parti
 }
 
 absl::Status RocksLog::Check(const std::vector<AppendRecord>& batch, size_t* bytes) const {
-  for (const AppendRecord& record : batch) {
-    RETURN_IF_ERROR(Find(record.topic, record.partition).status());
-    if (record.key.size() > kKeyBytesMax) {
-      return absl::InvalidArgumentError(
-          fmt::format("a key has {} bytes; at most {} are taken", record.key.size(), kKeyBytesMax));
-    }
-    if (record.value.size() > kValueBytesMax) {
-      return absl::InvalidArgumentError(
-          fmt::format("a value has {} bytes; at most {} are taken", record.value.size(), kValueBytesMax));
-    }
-    *bytes += record.key.size() + record.value.size() + sizeof(AppendRecord);
-  }
-  if (*bytes > kBatchBytesMax) {
-    return absl::InvalidArgumentError(
-        fmt::format("a batch has {} bytes; at most {} are taken at once", *bytes, kBatchBytesMax));
-  }
-  return absl::OkStatus();
+  for (const AppendRecord& record : batch) RETURN_IF_ERROR(Find(record.topic, record.partition).status());
+  return CheckSizes(batch, bytes);
 }
 
 absl::StatusOr<std::vector<Offset>> RocksLog::Append(std::vector<AppendRecord> batch) {
-  std::mutex mutex;
-  std::condition_variable answered;
-  std::optional<absl::StatusOr<std::vector<Offset>>> answer;
-  AppendAsync(std::move(batch), [&](absl::StatusOr<std::vector<Offset>> result) {
-    // Notified under the lock: the waiter's variables go as soon as it can have the lock.
-    std::lock_guard lock(mutex);
-    answer = std::move(result);
-    answered.notify_one();
-  });
-  std::unique_lock lock(mutex);
-  answered.wait(lock, [&] { return answer.has_value(); });
-  return *std::move(answer);
+  return AppendAndWait(this, std::move(batch));
 }
 
 void RocksLog::AppendAsync(std::vector<AppendRecord> batch, AppendDone done) {
@@ -353,7 +324,7 @@ absl::Status RocksLog::Checkpoint(const std::string& to) const {
   return store::CheckpointTo(store_->db(), to, /*flush=*/false);
 }
 
-RocksLog::Counters RocksLog::counters() const {
+ManagedLog::Counters RocksLog::counters() const {
   return {records_.load(std::memory_order_relaxed), groups_.load(std::memory_order_relaxed),
           failures_.load(std::memory_order_relaxed), recoveries_.load(std::memory_order_relaxed)};
 }

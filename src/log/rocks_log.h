@@ -21,6 +21,7 @@
 #include "log/durable_mark.h"
 #include "log/event_log.h"
 #include "log/log_store.h"
+#include "log/managed_log.h"
 #include "log/run.h"
 #include "log/segment_table.h"
 
@@ -44,16 +45,6 @@ struct RocksLogOptions {
   rocksdb::Env* env = nullptr;  ///< the file system; null: the machine's own
 };
 
-/// What Verify found.
-struct VerifyReport {
-  uint64_t records = 0, bytes = 0, runs = 0;
-  /// At most kProblemsMax, each naming topic, partition and offset; then the count goes on.
-  std::vector<std::string> problems;
-  uint64_t problem_count = 0;
-  static constexpr size_t kProblemsMax = 100;
-  bool ok() const { return problem_count == 0; }
-};
-
 /// The embedded log: RocksDB on local disk. One thread writes: whatever batches wait become one write with one fsync.
 ///
 /// Data     docs/formats/log.md. Offsets are dense in each partition, but for what compaction took out.
@@ -62,7 +53,7 @@ struct VerifyReport {
 /// a topic. Cost     log_bench: docs/decisions/0002-embedded-log-layout.md has the figures. Errors   after Unavailable
 /// the log tries to recover at the next append: by RocksDB's Resume, or by opening the store again once
 ///          a probe file can be synced. A record of a failed batch may then be there or not.
-class RocksLog final : public EventLog {
+class RocksLog final : public ManagedLog {
  public:
   /// FailedPrecondition: created with other partition counts; DataLoss: damaged, or less is there than was acknowledged
   /// (remove the file `durable_mark` to accept that); Unavailable: another process has it open; InvalidArgument:
@@ -70,10 +61,6 @@ class RocksLog final : public EventLog {
   static absl::StatusOr<std::unique_ptr<RocksLog>> Open(const std::string& dir, const RocksLogOptions& options);
   /// StopAppends. Nothing may call the log meanwhile, but for callbacks, which are refused.
   ~RocksLog() override;
-  /// Refuses appends from now on as Unavailable, and waits until every one that was begun has called back. Reads go on.
-  /// Not for two threads at once; again does nothing.
-  void StopAppends();
-
   uint32_t PartitionCount(Topic topic) const override;
   absl::StatusOr<std::vector<Offset>> Append(std::vector<AppendRecord> batch) override;
   void AppendAsync(std::vector<AppendRecord> batch, AppendDone done) override;
@@ -87,26 +74,19 @@ class RocksLog final : public EventLog {
   /// Records are exact where no compaction was; bytes are those of stored runs before compression.
   absl::StatusOr<std::vector<PartitionStats>> Stats() const override;
 
+  void StopAppends() override;
+  bool crowded() const override;
+  absl::Status Health() const override { return absl::OkStatus(); }
   /// Of the next ApplyRetention; as RocksLogOptions::retention_us.
-  void SetRetention(std::map<Topic, int64_t> retention_us);
-  /// Drops records older than their topic's retention; of compacted topics only those that a later record with the same
-  /// key supersedes, and only from sealed segments (at least segment_bytes of newer records follow).
-  absl::Status ApplyRetention(int64_t now_us);
-
-  /// A copy of the log in the new folder `to`, with at least everything that was acknowledged before the call. Appends
-  /// go on meanwhile.
-  absl::Status Checkpoint(const std::string& to) const;
-
-  /// Reads everything that is retained and checks checksums, order, and that nothing is missing. Appends may go on.
-  absl::StatusOr<VerifyReport> Verify() const;
-
-  /// Since Open.
-  struct Counters {
-    uint64_t records = 0, groups = 0, failures = 0, recoveries = 0;
-  };
-  Counters counters() const;
-  /// Whether so much waits to be written that appends may soon wait for their turn.
-  bool crowded() const;
+  absl::Status SetRetention(std::map<Topic, int64_t> retention_us) override;
+  /// Of compacted topics only records go that a later one with the same key supersedes, and only from sealed segments
+  /// (at least segment_bytes of newer records follow).
+  absl::Status ApplyRetention(int64_t now_us) override;
+  bool in_folder() const override { return true; }
+  absl::Status Checkpoint(const std::string& to) const override;
+  /// Checksums, order, and that nothing is missing.
+  absl::StatusOr<VerifyReport> Verify() const override;
+  Counters counters() const override;
 
  private:
   struct Pending {

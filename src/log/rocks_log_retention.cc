@@ -65,9 +65,10 @@ absl::Status RocksLog::TruncateTo(TopicState& topic, const std::vector<Offset>& 
   return absl::OkStatus();
 }
 
-void RocksLog::SetRetention(std::map<Topic, int64_t> retention_us) {
+absl::Status RocksLog::SetRetention(std::map<Topic, int64_t> retention_us) {
   std::lock_guard one_at_a_time(retention_mutex_);
   retention_us_ = std::move(retention_us);
+  return absl::OkStatus();
 }
 
 absl::Status RocksLog::ApplyRetention(int64_t now_us) {

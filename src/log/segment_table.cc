@@ -116,7 +116,7 @@ std::vector<PartitionStats> SegmentTable::Stats(Topic topic) const {
                                ? 1.0
                                : static_cast<double>(part.end - out.begin) / static_cast<double>(part.end - part.begin);
       out.records += static_cast<uint64_t>(std::llround(share * static_cast<double>(part.records)));
-      out.bytes += static_cast<uint64_t>(std::llround(share * static_cast<double>(part.bytes)));
+      *out.bytes += static_cast<uint64_t>(std::llround(share * static_cast<double>(part.bytes)));
     }
   }
   return stats;

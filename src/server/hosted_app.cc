@@ -51,7 +51,9 @@ const std::vector<Metrics::Route>& HostedApp::RouteMetrics(const std::vector<Rou
 }
 
 void HostedApp::ExportGauges() {
-  for (const app::Gauge& gauge : app_->Gauges()) metrics_.Gauge(gauge.name, gauge.help).Set(gauge.value);
+  for (const app::Gauge& gauge : app_->Gauges()) {
+    metrics_.Gauge(gauge.name, gauge.help, {gauge.labels.begin(), gauge.labels.end()}).Set(gauge.value);
+  }
 }
 
 }  // namespace bowerbird::server

@@ -37,6 +37,7 @@ class ContractLog {
 struct ContractSubject {
   std::string name;
   std::function<std::unique_ptr<ContractLog>()> make;
+  int64_t time_unit_us = 1;  ///< append times are whole multiples of it
 };
 
 inline void PrintTo(const ContractSubject& subject, std::ostream* out) { *out << subject.name; }
@@ -320,9 +321,10 @@ TEST_P(EventLogContract, TruncationMovesTheBeginForGood) {
 }
 
 TEST_P(EventLogContract, FindsTheFirstOffsetOfATime) {
+  const int64_t unit_us = GetParam().time_unit_us;
   std::vector<Offset> offsets;
-  for (const int64_t time_us : {100, 100, 200, 300, 300, 300, 500}) {
-    clock_.Set(time_us);
+  for (const int64_t time : {100, 100, 200, 300, 300, 300, 500}) {
+    clock_.Set(time * unit_us);
     offsets.push_back(AppendOne(0, "k", "v"));
   }
   const Offset end = *log_->EndOffset(Topic::kEvents, 0);
@@ -330,15 +332,16 @@ TEST_P(EventLogContract, FindsTheFirstOffsetOfATime) {
       {-1, offsets[0]},  {0, offsets[0]},   {100, offsets[0]}, {101, offsets[2]}, {200, offsets[2]},
       {299, offsets[3]}, {300, offsets[3]}, {301, offsets[6]}, {500, offsets[6]}, {501, end}};
   for (int round = 0; round < 2; ++round) {
-    for (const auto& [time_us, offset] : expected) {
-      EXPECT_EQ(*log_->OffsetAtTime(Topic::kEvents, 0, time_us), offset) << "time " << time_us;
+    for (const auto& [time, offset] : expected) {
+      EXPECT_EQ(*log_->OffsetAtTime(Topic::kEvents, 0, time * unit_us), offset) << "time " << time;
     }
-    EXPECT_EQ(*log_->OffsetAtTime(Topic::kEvents, 1, 100), *log_->EndOffset(Topic::kEvents, 1)) << "an empty partition";
+    EXPECT_EQ(*log_->OffsetAtTime(Topic::kEvents, 0, 100 * unit_us + 1), offsets[2]) << "between two units";
+    EXPECT_EQ(*log_->OffsetAtTime(Topic::kEvents, 1, 0), *log_->EndOffset(Topic::kEvents, 1)) << "an empty partition";
     Reopen();
   }
   ASSERT_TRUE(log_->Truncate(Topic::kEvents, 0, offsets[4]).ok());
   EXPECT_EQ(*log_->OffsetAtTime(Topic::kEvents, 0, 0), offsets[4]);
-  EXPECT_EQ(*log_->OffsetAtTime(Topic::kEvents, 0, 301), offsets[6]);
+  EXPECT_EQ(*log_->OffsetAtTime(Topic::kEvents, 0, 301 * unit_us), offsets[6]);
 }
 
 TEST_P(EventLogContract, AppendTimeNeverGoesBackwards) {
@@ -410,7 +413,9 @@ TEST_P(EventLogContract, StatsAgreeWithWhatIsThere) {
     EXPECT_EQ(one.begin, *log_->BeginOffset(one.topic, one.partition));
     EXPECT_EQ(one.end, *log_->EndOffset(one.topic, one.partition));
     EXPECT_EQ(one.records, ReadAll(one.topic, one.partition).size());
-    EXPECT_EQ(one.bytes > 0, one.records > 0);
+    if (one.bytes.has_value()) {
+      EXPECT_EQ(*one.bytes > 0, one.records > 0);
+    }
   }
 }
 
