@@ -55,13 +55,13 @@ std::string EventBytes(uint32_t partition, uint64_t n, int64_t time_us, v1::Even
   event->set_position(static_cast<uint32_t>(1 + rng.Below(50)));
   event->set_dwell_ms(static_cast<uint32_t>(rng.Below(20'000)));
   event->set_schema(1);
-  event->set_user_key(rng());
-  event->set_item_key(rng());
+  event->set_user_key(base::Hash64(event->user()));
+  event->set_item_key(base::Hash64(event->item()));
   event->set_receive_time_us(time_us);
   event->set_config_version("0123456789abcdef");
   event->add_item_categories(kCategories[item % std::size(kCategories)]);
   (*event->mutable_item_attributes())["brand"].set_string_value(fmt::format("brand-{}", item % 50));
-  event->set_dedupe_print(rng());
+  event->set_dedupe_print(base::CombineHash(event->user_key(), base::Hash64(event->client_id())));
   return event->SerializeAsString();
 }
 

@@ -1,8 +1,10 @@
 -- What happened on a day, by type of event: each action once, on the day on which it happened, whenever it arrived.
--- A client's retry has the client id of its first try, so the first record of a user and client id is the one that counts;
--- an event without a client id is nobody's retry. All events of a user are in one partition: their offsets are their order.
+-- A client's retry has the client id of its first try, and with it the same print of user and client id, so the first record
+-- of a print is the one that counts; an event without a client id is nobody's retry. All events of a user are in one
+-- partition: their offsets are their order. Keys and prints are numbers, so that a day of many millions fits in memory.
 WITH day_events AS (
-  SELECT e.user AS user_id, e.client_id AS client_id, e.offset AS at, e.type AS type, e.item AS item, e.late AS late
+  SELECT
+    e.user_key AS user_key, e.dedupe_print AS print, e.offset AS at, e.type AS type, e.item_key AS item_key, e.late AS late
   FROM events e
   WHERE e.date >= DATE '{{day_before}}'
     AND e.event_time >= TIMESTAMP '{{day}} 00:00:00'
@@ -10,22 +12,25 @@ WITH day_events AS (
     AND e.type IS NOT NULL
     AND e.merge IS NULL
 ),
+repeated AS (
+  SELECT d.print AS print, min(d.at) AS first_at
+  FROM day_events d
+  WHERE d.print IS NOT NULL
+  GROUP BY d.print
+  HAVING count(*) > 1
+),
 once AS (
-  SELECT d.user_id AS user_id, min_by(d.type, d.at) AS type, min_by(d.item, d.at) AS item, min_by(d.late, d.at) AS late
+  SELECT d.user_key AS user_key, d.type AS type, d.item_key AS item_key, d.late AS late
   FROM day_events d
-  WHERE d.client_id IS NOT NULL
-  GROUP BY d.user_id, d.client_id
-  UNION ALL
-  SELECT d.user_id, d.type, d.item, d.late
-  FROM day_events d
-  WHERE d.client_id IS NULL
+  LEFT JOIN repeated r ON d.print = r.print
+  WHERE r.print IS NULL OR d.at = r.first_at
 )
 SELECT
   DATE '{{day}}' AS day,
   o.type AS type,
   count(*) AS events,
-  count(DISTINCT o.user_id) AS users,
-  count(DISTINCT o.item) AS items,
+  count(DISTINCT o.user_key) AS users,
+  count(DISTINCT o.item_key) AS items,
   CAST(sum(CASE WHEN o.late THEN 1 ELSE 0 END) AS BIGINT) AS late_events
 FROM once o
 GROUP BY o.type

@@ -1,7 +1,7 @@
 -- What each user did on a day: each action once, as daily_metrics counts it.
 WITH day_events AS (
   SELECT
-    e.user AS user_id, e.client_id AS client_id, e.offset AS at, e.type AS type, e.item AS item, e.event_time AS event_time
+    e.user AS user_id, e.dedupe_print AS print, e.offset AS at, e.type AS type, e.item AS item, e.event_time AS event_time
   FROM events e
   WHERE e.date >= DATE '{{day_before}}'
     AND e.event_time >= TIMESTAMP '{{day}} 00:00:00'
@@ -9,17 +9,18 @@ WITH day_events AS (
     AND e.type IS NOT NULL
     AND e.merge IS NULL
 ),
+repeated AS (
+  SELECT d.print AS print, min(d.at) AS first_at
+  FROM day_events d
+  WHERE d.print IS NOT NULL
+  GROUP BY d.print
+  HAVING count(*) > 1
+),
 once AS (
-  SELECT
-    d.user_id AS user_id, min_by(d.type, d.at) AS type, min_by(d.item, d.at) AS item,
-    min_by(d.event_time, d.at) AS event_time
+  SELECT d.user_id AS user_id, d.type AS type, d.item AS item, d.event_time AS event_time
   FROM day_events d
-  WHERE d.client_id IS NOT NULL
-  GROUP BY d.user_id, d.client_id
-  UNION ALL
-  SELECT d.user_id, d.type, d.item, d.event_time
-  FROM day_events d
-  WHERE d.client_id IS NULL
+  LEFT JOIN repeated r ON d.print = r.print
+  WHERE r.print IS NULL OR d.at = r.first_at
 )
 SELECT
   DATE '{{day}}' AS day,

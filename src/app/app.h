@@ -65,8 +65,8 @@ std::vector<std::string> FixedWhileOpen(const config::Config& open, const config
 /// One application: one config and one data folder, wired together. No globals: a process may hold several.
 ///
 /// Data     DIR/apps/NAME/{bowerbird.toml, secret, log, state/catalog, state/events, artifacts, lake}; log is not there
-/// when it is in Kafka. The log is the truth; the rest is made again from it. Threads  every member from any thread. Jobs
-/// run one at a time, on the caller's thread. Errors   Open: NotFound without a config; InvalidArgument with every
+/// when it is in Kafka. The log is the truth; the rest is made again from it. Threads  every member from any thread.
+/// Jobs run one at a time, on the caller's thread. Errors   Open: NotFound without a config; InvalidArgument with every
 /// problem of the config; Unavailable when another process has the folder.
 class App {
  public:

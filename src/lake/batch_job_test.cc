@@ -2,6 +2,7 @@
 
 #include <fstream>
 
+#include "base/hash.h"
 #include "gmock/gmock.h"
 #include "lake/lake_for_test.h"
 
@@ -20,6 +21,9 @@ class BatchJobTest : public LakeTest {
     event.set_item(item);
     event.set_client_id(client_id);
     event.set_event_time_us(event_time_us);
+    event.set_user_key(base::Hash64(user));
+    event.set_item_key(base::Hash64(item));
+    if (!client_id.empty()) event.set_dedupe_print(base::CombineHash(event.user_key(), base::Hash64(client_id)));
     Append(log::Topic::kEvents, 0, user, event.SerializeAsString());
   }
   std::string Rows(const std::string& sql) {

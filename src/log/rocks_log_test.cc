@@ -338,7 +338,9 @@ TEST_F(RocksLogTest, DestructorFinishesWhatWasAppended) {
 TEST_F(RocksLogTest, StopAnswersWhatWasBegunAndRefusesTheRest) {
   ASSERT_TRUE(Open().ok());
   std::atomic<int> acknowledged = 0, refused = 0;
-  const auto count = [&](const absl::StatusOr<std::vector<Offset>>& result) { ++(result.ok() ? acknowledged : refused); };
+  const auto count = [&](const absl::StatusOr<std::vector<Offset>>& result) {
+    ++(result.ok() ? acknowledged : refused);
+  };
   for (int i = 0; i < 200; ++i) log_->AppendAsync({{Topic::kEvents, 0, "k", std::string(1000, 'v')}}, count);
   log_->StopAppends();
   EXPECT_EQ(acknowledged, 200);

@@ -67,8 +67,8 @@ Handler Written(Api* api, F function) {
 void QueueWrite(HostedApp* hosted, const Responder& respond, std::function<void()> write) {
   if (hosted->writes().Add(std::move(write))) return;
   HttpResponse refused = ProblemResponse(
-      429, "intake_full", fmt::format("{} writes wait already: send this again after a second",
-                                      hosted->writes().waiting_max()));
+      429, "intake_full",
+      fmt::format("{} writes wait already: send this again after a second", hosted->writes().waiting_max()));
   refused.headers.emplace_back("Retry-After", "1");
   respond(std::move(refused));
 }

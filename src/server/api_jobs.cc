@@ -32,8 +32,9 @@ void RunJob(HostedApp* hosted, const Responder& respond,
             std::function<absl::StatusOr<app::JobResult>(app::App& app)> job) {
   const auto run = [hosted, respond, job = std::move(job)] { respond(JobResponse(job(hosted->app()))); };
   if (hosted->jobs().Add(run)) return;
-  respond(ProblemResponse(429, "too_many_jobs",
-                          fmt::format("{} jobs wait already; try again when one has ended", hosted->jobs().waiting_max())));
+  respond(
+      ProblemResponse(429, "too_many_jobs",
+                      fmt::format("{} jobs wait already; try again when one has ended", hosted->jobs().waiting_max())));
 }
 
 }  // namespace

@@ -8,10 +8,11 @@ namespace bowerbird::server {
 
 InFlight::InFlight(uint64_t bytes_max, Metrics* metrics)
     : bytes_max_(bytes_max),
-      gauge_(&metrics->Gauge("bowerbird_collect_in_flight_bytes", "Bodies of events, items and users taken and not yet durable.")),
-      refused_(
-          &metrics->Counter("bowerbird_collect_refused_total",
-                            "Requests with events, items or users that were answered by 429, because the log could not keep up.")) {}
+      gauge_(&metrics->Gauge("bowerbird_collect_in_flight_bytes",
+                             "Bodies of events, items and users taken and not yet durable.")),
+      refused_(&metrics->Counter(
+          "bowerbird_collect_refused_total",
+          "Requests with events, items or users that were answered by 429, because the log could not keep up.")) {}
 
 std::optional<HttpResponse> InFlight::TryTake(uint64_t bytes, bool log_crowded) {
   const uint64_t bytes_max = bytes_max_;

@@ -12,10 +12,10 @@
 
 namespace bowerbird::server {
 
-/// Bodies of events, items and users that were taken and are not answered yet: what the log has not made durable. A body that does not
-/// fit any more is refused with 429 and Retry-After before anything of it is kept, so that a client sees the pressure
-/// and nothing is lost in silence. The log's own queue counts, too: records are larger than bodies, and whoever appends
-/// to a full one waits.
+/// Bodies of events, items and users that were taken and are not answered yet: what the log has not made durable. A
+/// body that does not fit any more is refused with 429 and Retry-After before anything of it is kept, so that a client
+/// sees the pressure and nothing is lost in silence. The log's own queue counts, too: records are larger than bodies,
+/// and whoever appends to a full one waits.
 ///
 /// Threads  any.
 /// Bounds   `bytes_max` over all requests; one body is always taken when nothing is in flight.

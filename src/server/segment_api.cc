@@ -158,8 +158,8 @@ void Collect(const Taken& taken) {
         if (!result.ok()) return taken.answer(ProblemResponse(result.status()));
         const HostedApp::CollectMetrics& metrics = taken.request->app->collect_metrics();
         SegmentBatch& batch = *taken.batch;
-        Api::ChargeEvents(*taken.request, std::max<uint64_t>(batch.messages.size(),
-                                                             uint64_t{result->accepted} + result->rejected));
+        Api::ChargeEvents(*taken.request,
+                          std::max<uint64_t>(batch.messages.size(), uint64_t{result->accepted} + result->rejected));
         metrics.accepted->Increment(result->accepted);
         metrics.rejected->Increment(result->rejected);
         Judge(*result, &batch);

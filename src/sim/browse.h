@@ -20,8 +20,8 @@ struct BrowseOptions {
   double seconds = 60;
   /// Ends the browsing (not the probes) after this many visits; 0 for no such end.
   uint64_t visits_max = 0;
-  /// The share of the oracle is that of so many visits, the first ones; 0: of all. World time runs with the requests, so
-  /// that a faster engine would else be asked about a later world, and be judged more severely.
+  /// The share of the oracle is that of so many visits, the first ones; 0: of all. World time runs with the requests,
+  /// so that a faster engine would else be asked about a later world, and be judged more severely.
   uint64_t judged_visits = 5'000;
   uint64_t seed = 1;
   /// Items a page, in all four policies; at most 200.
