@@ -172,7 +172,9 @@ absl::StatusOr<std::vector<log::PartitionStats>> MemoryLog::Stats() const {
       const LogDisk::Part& part = PartOf(topic, p);
       log::PartitionStats& one = stats.emplace_back(log::PartitionStats{topic, p, part.begin, part.end()});
       one.records = part.records.size();
-      for (const log::Record& record : part.records) one.bytes += 1 + record.key.size() + record.value.size();
+      uint64_t bytes = 0;
+      for (const log::Record& record : part.records) bytes += 1 + record.key.size() + record.value.size();
+      one.bytes = bytes;
     }
   }
   return stats;
