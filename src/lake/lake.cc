@@ -130,7 +130,8 @@ absl::StatusOr<std::vector<std::string>> Lake::Verify() {
   for (const std::string& name : Names()) {
     ASSIGN_OR_RETURN(TableStore * store, Open(name));
     const Table* table = FindLogTable(name);
-    for (const Part& part : store->manifest()->parts) {
+    const std::shared_ptr<const Manifest> manifest = store->manifest();  // a writer may set another one meanwhile
+    for (const Part& part : manifest->parts) {
       const absl::Status read = table == nullptr ? store->Check(part, true) : ReadWhole(*table, *store, part);
       if (!read.ok()) problems.emplace_back(read.message());
     }
@@ -145,7 +146,8 @@ absl::StatusOr<std::vector<TableFiles>> Lake::Files() {
     TableFiles& files = all.emplace_back();
     files.name = name;
     files.table = FindLogTable(name);
-    for (const Part& part : store->manifest()->parts) {
+    const std::shared_ptr<const Manifest> manifest = store->manifest();  // a writer may set another one meanwhile
+    for (const Part& part : manifest->parts) {
       if (const absl::Status whole = store->Check(part, true); !whole.ok()) {
         files.damaged.emplace_back(whole.message());
         continue;

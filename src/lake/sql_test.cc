@@ -294,7 +294,7 @@ TEST_F(SqlTest, QueriesRunBesideEachOtherAndBesideTheWriter) {
     const size_t at = answer->body.find("[[") + 2;
     const uint64_t count = std::stoull(answer->body.substr(at));
     EXPECT_GE(count, std::max<uint64_t>(seen, 30));
-    EXPECT_TRUE(answer->damaged.empty());
+    EXPECT_THAT(answer->damaged, testing::IsEmpty());
     seen = count;
   }
   writer.join();
