@@ -96,9 +96,9 @@ std::string DecimalText(Huge value, unsigned scale) {
   std::string digits = fmt::format("{}", value < 0 ? ~static_cast<Unsigned>(value) + 1 : static_cast<Unsigned>(value));
   if (scale > 0) {
     if (digits.size() <= scale) digits.insert(0, scale + 1 - digits.size(), '0');
-    digits.insert(digits.size() - scale, ".");
+    digits.insert(digits.size() - scale, 1, '.');
   }
-  return value < 0 ? "-" + digits : digits;
+  return fmt::format("{}{}", value < 0 ? "-" : "", digits);
 }
 
 std::string DateText(duckdb_date date) {
