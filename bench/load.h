@@ -18,6 +18,8 @@ struct Load {
   std::function<std::string(uint32_t connection, uint64_t i)> body_of = [](uint32_t, uint64_t) {
     return std::string();
   };
+  /// The target of the connection's i-th request, where they differ; called likewise. Empty: `target`.
+  std::function<std::string(uint32_t connection, uint64_t i)> target_of;
   std::string headers;  ///< further lines, each ended by "\r\n"
   /// Requests a second of all connections together; each then has its time, and its latency counts from there, sent
   /// late or not. 0: a closed loop, in which a connection sends the next request when the last was answered.

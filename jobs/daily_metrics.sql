@@ -1,16 +1,20 @@
 -- What happened on a day, by type of event: each action once, on the day on which it happened, whenever it arrived.
 -- A client's retry has the client id of its first try, and with it the same print of user and client id, so the first record
 -- of a print is the one that counts; an event without a client id is nobody's retry. All events of a user are in one
--- partition: their offsets are their order. Keys and prints are numbers, so that a day of many millions fits in memory.
-WITH day_events AS (
+-- partition: their offsets are their order. Users who were no persons on that day are left out, as are events whose program says
+-- that it is none. Keys and prints are numbers, so that a day of many millions fits in memory.
+WITH {{marked_users}},
+day_events AS (
   SELECT
     e.user_key AS user_key, e.dedupe_print AS print, e.offset AS at, e.type AS type, e.item_key AS item_key, e.late AS late
   FROM events e
+  LEFT JOIN marked_users k ON e.user_key = k.user_key
   WHERE e.date >= DATE '{{day_before}}'
     AND e.event_time >= TIMESTAMP '{{day}} 00:00:00'
     AND e.event_time < TIMESTAMP '{{day_after}} 00:00:00'
     AND e.type IS NOT NULL
     AND e.merge IS NULL
+    AND COALESCE(k.reason, CASE WHEN e.agent IS NULL THEN 'unmarked' ELSE 'agent' END) = 'unmarked'
 ),
 repeated AS (
   SELECT d.print AS print, min(d.at) AS first_at

@@ -1,13 +1,16 @@
--- What each user did on a day: each action once, as daily_metrics counts it.
-WITH day_events AS (
+-- What each user did on a day: each action once, as daily_metrics counts it, and of the same users.
+WITH {{marked_users}},
+day_events AS (
   SELECT
     e.user AS user_id, e.dedupe_print AS print, e.offset AS at, e.type AS type, e.item AS item, e.event_time AS event_time
   FROM events e
+  LEFT JOIN marked_users k ON e.user_key = k.user_key
   WHERE e.date >= DATE '{{day_before}}'
     AND e.event_time >= TIMESTAMP '{{day}} 00:00:00'
     AND e.event_time < TIMESTAMP '{{day_after}} 00:00:00'
     AND e.type IS NOT NULL
     AND e.merge IS NULL
+    AND COALESCE(k.reason, CASE WHEN e.agent IS NULL THEN 'unmarked' ELSE 'agent' END) = 'unmarked'
 ),
 repeated AS (
   SELECT d.print AS print, min(d.at) AS first_at

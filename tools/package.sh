@@ -25,7 +25,7 @@ stage() { # PREFIX
   rm -rf "$1"
   cmake --install "build/$preset" --prefix "$1" --strip >/dev/null
   local name
-  for name in arrow parquet; do
+  for name in arrow parquet arrow_s3; do
     install -m 644 "$(ls "$pyarrow"/lib$name.so.[0-9]* | head -1)" "$1/lib/bowerbird/"
   done
   [ ! -f build/duckdb/libduckdb.so ] || install -m 644 build/duckdb/libduckdb.so "$1/lib/bowerbird/"

@@ -12,6 +12,7 @@
 #include "base/thread_priority.h"
 #include "bowerbird/v1/item.pb.h"
 #include "config/problem_list.h"
+#include "state/state_store.h"
 #include "state/user_record.h"
 #include "store/file.h"
 
@@ -61,46 +62,75 @@ absl::Status App::Init() {
   }
   ASSIGN_OR_RETURN(const std::shared_ptr<const config::Config> settings, config::Load(config_path));
   config_.Set(settings);
-  ASSIGN_OR_RETURN(secrets_, Secrets::LoadOrCreate(folder_ + "/secret"));
-  hasher_ = catalog::KeyHasher(secrets_.hash_seed);
+  ASSIGN_OR_RETURN(node_, ReadNode(options_.dir));
+  ASSIGN_OR_RETURN(cluster_, ReadCluster(options_.dir));
+  if (!node_.alone() && settings->log.kind != config::Log::Kind::kKafka) {
+    return absl::FailedPreconditionError(
+        fmt::format("{}: log.kind: found \"embedded\"; expected \"kafka\", because this is node {} of {}, and the "
+                    "nodes share one log",
+                    config_path, node_.index, node_.count));
+  }
+  if (node_.count > settings->partitions) {
+    return absl::FailedPreconditionError(fmt::format("{}: app.partitions: found {}; expected at least {}, one a node",
+                                                     config_path, settings->partitions, node_.count));
+  }
   ASSIGN_OR_RETURN(log_, OpenLog(*settings, folder_ + "/log", options_.clock));
+  RETURN_IF_ERROR(OpenSecrets());
   lake::Lake::Options lake_options;
   lake_options.folder = fs::absolute(folder_ + "/lake").lexically_normal().string();
   lake_options.log = log_.get();
   lake_options.clock = options_.clock;
   lake_options.on_step = [this](std::string_view) { return JobsCancelled(); };
   lake_ = std::make_unique<lake::Lake>(std::move(lake_options));
+  history_ = std::make_unique<lake::LogWithHistory>(log_.get(), lake_.get());
   registry_ = std::make_unique<registry::Registry>(folder_ + "/artifacts", options_.clock);
+  features_ = std::make_unique<features::Tables>(registry_.get(), hasher_);
+  ASSIGN_OR_RETURN(const std::vector<std::string> refused_features, features_->Open());
+  for (const std::string& refused : refused_features) Warn(refused);
   ASSIGN_OR_RETURN(const std::string text, store::ReadFile(config_path));
   RETURN_IF_ERROR(PublishConfig(text, settings->version));
   ASSIGN_OR_RETURN(catalog_,
                    catalog::Catalog::Open(folder_ + "/state/catalog", settings, hasher_, catalog::Catalog::Options()));
+  RETURN_IF_ERROR(OpenShared());
+  if (shared_artifacts_ != nullptr && node_.index != 0) {
+    // Without it the former one is served, or none, until it can be had.
+    if (const auto fetched = FetchArtifacts(); !fetched.ok()) Warn(std::string(fetched.status().message()));
+  }
   RETURN_IF_ERROR(LoadSnapshot());
   hide_overlay_ = std::make_unique<collect::HideOverlay>();
   last_acknowledged_ = std::make_unique<collect::LastAcknowledged>();
   becomings_ = std::make_unique<collect::LastAcknowledged>(kBecomingsMax);
   RETURN_IF_ERROR(CatchUpCatalog());
   MakeCollector();
+  RETURN_IF_ERROR(RestoreState(folder_ + "/state/events"));
   state::State::Options state_options;
   state_options.publish = options_.consume;
+  state_options.owned = node_.Owned(settings->partitions);
+  state_options.version_offset = node_.index;
+  state_options.version_step = node_.count;
   state_options.threads = std::max(1u, std::thread::hardware_concurrency());
   state_options.handed_over = [this](catalog::UserKey user, uint32_t partition, log::Offset offset) {
     last_acknowledged_->Set(user, {partition, offset});
   };
-  ASSIGN_OR_RETURN(state_,
-                   state::State::Open(folder_ + "/state/events", settings, log_.get(), options_.clock, state_options));
+  ASSIGN_OR_RETURN(
+      state_, state::State::Open(folder_ + "/state/events", settings, history_.get(), options_.clock, state_options));
+  rankers_ = std::make_unique<Rankers>(registry_.get());
+  for (const std::string& problem : rankers_->Load(*settings)) Warn(problem);
   MakeEngine();
   if (options_.consume) {
     // Whoever asks first sees everything that was acknowledged before.
     RETURN_IF_ERROR(state_->CatchUp());
     state_->Start();
-    ASSIGN_OR_RETURN(auto inbox, OpenInbox(*settings));
+    ASSIGN_OR_RETURN(auto inbox, OpenInbox(*settings, folder_));
     if (inbox != nullptr) {
       inbox_ = std::make_unique<collect::InboxIntake>(
           std::move(inbox), "events_in", [this]() -> collect::Collector& { return *collector_.load(); }, log_.get());
       inbox_->Start();
     }
     maintenance_ = std::thread([this] { MaintenanceLoop(); });
+    if (!node_.alone()) follower_ = std::thread([this] { FollowLoop(); });
+    if (shared_artifacts_ != nullptr) sharer_ = std::thread([this] { ShareLoop(); });
+    if (checkpoint_files_ != nullptr) checkpointer_ = std::thread([this] { CheckpointLoop(); });
   }
   return absl::OkStatus();
 }
@@ -120,7 +150,11 @@ void App::Stop() {
   CancelJobs();
   if (pipeline_.joinable()) pipeline_.join();
   if (maintenance_.joinable()) maintenance_.join();
+  for (std::thread* thread : {&follower_, &sharer_, &checkpointer_}) {
+    if (thread->joinable()) thread->join();
+  }
   if (lake_thread_.joinable()) lake_thread_.join();
+  if (redact_thread_.joinable()) redact_thread_.join();
   // The job of another thread: it sees the cancellation, and what it uses stays until it has ended.
   const absl::MutexLock no_job(&job_mutex_);
   if (inbox_ != nullptr) inbox_->Stop();
@@ -220,15 +254,20 @@ void App::MakeEngine() {
   sources.config = [this] { return config(); };
   sources.view = [this] { return live_->View(); };
   sources.user = [this](catalog::UserKey key, std::string_view id) { return AnsweringUser(key, id); };
+  sources.actions = [this](catalog::UserKey key, std::string_view id, uint64_t before, const auto& visit) {
+    return state_->VisitActions(key, id, before, visit);
+  };
   sources.item_table = [this] { return state_->item_table(); };
+  sources.features = [this] { return features_->Get(); };
   sources.unfolded_hides = [this](catalog::UserKey user, uint64_t folded_offset) {
     std::vector<serve::OverlayHide> hides;
     for (collect::HideOverlay::Hide& hide : hide_overlay_->Unfolded(user, folded_offset))
       hides.push_back({std::move(hide.item), hide.key});
     return hides;
   };
+  sources.ranker = [this](std::string_view surface) { return rankers_->Of(surface); };
   if (options_.log_served) sources.served = [this](v1::ServedRecord record) { AppendServed(std::move(record)); };
-  serve::Engine::Options options{.hasher = hasher_};
+  serve::Engine::Options options{.hasher = hasher_, .node = node_.index, .nodes = node_.count};
   std::copy_n(secrets_.cursor_key.begin(), options.cursor_key.size(), options.cursor_key.begin());
   const std::string seed = base::RandomBytes(sizeof(options.seed));
   std::copy_n(seed.begin(), sizeof(options.seed), reinterpret_cast<char*>(&options.seed));
@@ -251,7 +290,9 @@ absl::StatusOr<std::shared_ptr<const state::UserState>> App::AnsweringUser(catal
   auto user = state_->Get(key, id);
   for (uint32_t hops = 0; hops < state::kMergeHopsMax && user.ok() && !(*user)->becomes.empty(); ++hops) {
     const std::string becomes = (*user)->becomes;
-    user = state_->Get(hasher_.User(becomes), becomes);
+    const catalog::UserKey next = hasher_.User(becomes);
+    if (!Owns(next)) break;
+    user = state_->Get(next, becomes);
   }
   return user;
 }
@@ -267,9 +308,14 @@ std::optional<collect::LastAcknowledged::Position> App::UnfoldedOfAnswering(std:
 
 bool App::UserCurrent(std::string_view user) const {
   const catalog::UserKey key = hasher_.User(user);
+  // What another node folds cannot be waited for here: what an id of its hands over comes by the log.
+  const state::PartitionRange owned = node_.Owned(log_->PartitionCount(log::Topic::kEvents));
   for (const collect::LastAcknowledged* table : {becomings_.get(), last_acknowledged_.get()}) {
     const auto position = table->Get(key);
-    if (position.has_value() && state_->FoldedOffset(position->partition) <= position->offset) return false;
+    if (position.has_value() && owned.Has(position->partition) &&
+        state_->FoldedOffset(position->partition) <= position->offset) {
+      return false;
+    }
   }
   return user.empty() || !UnfoldedOfAnswering(user).has_value();
 }
@@ -290,13 +336,17 @@ void App::WhenUserCurrent(std::string_view user, std::function<void()> done) {
     state_->WhenFolded(position->partition, position->offset, patience_us, next);
   };
   const auto becoming = becomings_->Get(key);
-  if (!becoming.has_value()) return wait_for_own(true);
+  const state::PartitionRange owned = node_.Owned(log_->PartitionCount(log::Topic::kEvents));
+  if (!becoming.has_value() || !owned.Has(becoming->partition)) return wait_for_own(true);
   state_->WhenFolded(becoming->partition, becoming->offset, patience_us, std::move(wait_for_own));
 }
 
 void App::StartPipeline() {
+  // What is learned from the whole log is learned once.
+  if (node_.index != 0) return;
   pipeline_ = std::thread([this] { PipelineLoop(); });
   lake_thread_ = std::thread([this] { LakeLoop(); });
+  redact_thread_ = std::thread([this] { RedactLoop(); });
 }
 
 absl::Status App::RunLake() {
@@ -344,12 +394,10 @@ void App::MaintenanceLoop() {
   int64_t retention_us = base::MonotonicUs();
   while (!stop_.WaitForNotificationWithTimeout(absl::Microseconds(kCatalogFlushUs))) {
     if (const absl::Status status = catalog_->Flush(); !status.ok()) Warn(std::string(status.message()));
-    if (config()->log.retention_us > 0 && base::MonotonicUs() - retention_us > kRetentionUs) {
+    if (!Retention(*config()).empty() && base::MonotonicUs() - retention_us > kRetentionUs) {
       retention_us = base::MonotonicUs();
-      // What the log drops, the lake has.
-      if (config()->lake.enabled && !RunLake().ok()) continue;
-      if (const absl::Status status = log_->ApplyRetention(options_.clock->NowUs()); !status.ok())
-        Warn(std::string(status.message()));
+      if (const absl::Status status = ApplyRetention(); !status.ok() && JobsCancelled().ok())
+        Warn(fmt::format("retention: {}", std::string(status.message())));
     }
   }
 }
@@ -384,75 +432,6 @@ absl::Status App::Health() const {
   }
   RETURN_IF_ERROR(log_->Health());
   return state_->Health();
-}
-
-std::vector<Gauge> App::Gauges() const {
-  const state::State::Counters state = state_->counters();
-  const log::ManagedLog::Counters log = log_->counters();
-  const serve::Engine::Counters serve = engine_->counters();
-  const auto view = live_->View();
-  const auto number = [](auto value) { return static_cast<double>(value); };
-  std::vector<Gauge> gauges = {
-      {"bowerbird_log_records", "Records appended since the start.", number(log.records)},
-      {"bowerbird_log_groups", "Groups of records that became durable together, since the start.", number(log.groups)},
-      {"bowerbird_log_failures", "Groups that could not be made durable, since the start.", number(log.failures)},
-      {"bowerbird_state_folded", "Events folded since the start.", number(state.folded)},
-      {"bowerbird_state_duplicates", "Events dropped as repeats since the start.", number(state.duplicates)},
-      {"bowerbird_state_too_late", "Events too old to be told from a repeat, since the start.", number(state.too_late)},
-      {"bowerbird_state_dead_letters", "Records that could not be folded since the start.", number(state.dead_letters)},
-      {"bowerbird_state_bytes_written", "Bytes written by flushes since the start.", number(state.bytes_written)},
-      {"bowerbird_state_lag_records", "Events in the log that are not folded.", number(state.lag_records)},
-      {"bowerbird_state_lag_seconds", "Age of the oldest of them.", number(state.lag_us) * 1e-6},
-      {"bowerbird_state_cache_bytes", "Memory of the users held.", number(state.cache_bytes)},
-      {"bowerbird_catalog_items", "Items known.", number(view->size())},
-      {"bowerbird_index_delta_items", "Items changed since the snapshot.", number(view->delta_size())},
-      {"bowerbird_serve_answers", "Answers made since the start.", number(serve.answers)},
-      {"bowerbird_serve_explored", "Answers drawn at random on purpose, since the start.", number(serve.explored)},
-      {"bowerbird_serve_degraded", "Answers that used a fallback, since the start.", number(serve.degraded)},
-      {"bowerbird_serve_log_failures", "Served records that could not be logged, since the start.",
-       number(served_failed_.load())},
-  };
-  for (uint32_t p = 0; p < log_->PartitionCount(log::Topic::kEvents); ++p) {
-    const log::Offset folded = state_->FoldedOffset(p);
-    const log::Offset end = log_->EndOffset(log::Topic::kEvents, p).value_or(folded);
-    gauges.push_back({"bowerbird_state_partition_lag_records",
-                      "Offsets of the events topic that are not folded.",
-                      number(end - std::min(end, folded)),
-                      {{"partition", fmt::format("{}", p)}}});
-  }
-  for (log::ManagedLog::Gauge& gauge : log_->gauges())
-    gauges.push_back({std::move(gauge.name), std::move(gauge.help), gauge.value});
-  if (inbox_ != nullptr) {
-    const collect::InboxIntake::Counters inbox = inbox_->counters();
-    gauges.insert(
-        gauges.end(),
-        {{"bowerbird_events_in_records", "Records of other producers taken in.", number(inbox.records)},
-         {"bowerbird_events_in_accepted", "Events of theirs that were accepted.", number(inbox.accepted)},
-         {"bowerbird_events_in_rejected", "Events and bodies of theirs that were not.", number(inbox.rejected)},
-         {"bowerbird_events_in_dead_letters", "Records of theirs with something that was not accepted.",
-          number(inbox.dead_letters)},
-         {"bowerbird_events_in_failures", "Tries that the brokers did not let succeed.", number(inbox.failures)}});
-  }
-  if (config()->lake.enabled) AddLakeGauges(&gauges);
-  return gauges;
-}
-
-void App::AddLakeGauges(std::vector<Gauge>* gauges) const {
-  const auto tables = lake_->Status();
-  if (!tables.ok()) return;
-  double rows = 0, bytes = 0, parts = 0, lag = 0, missed = 0;
-  for (const lake::TableStatus& table : *tables) {
-    rows += static_cast<double>(table.rows);
-    bytes += static_cast<double>(table.bytes);
-    parts += static_cast<double>(table.parts);
-    lag += static_cast<double>(table.lag);
-    missed += static_cast<double>(table.missed);
-  }
-  gauges->push_back({"bowerbird_lake_rows", "Rows of the lake's tables.", rows});
-  gauges->push_back({"bowerbird_lake_bytes", "Bytes of their files.", bytes});
-  gauges->push_back({"bowerbird_lake_files", "Their files.", parts});
-  gauges->push_back({"bowerbird_lake_lag_records", "Records of the log that are in no table yet.", lag});
-  gauges->push_back({"bowerbird_lake_missed_records", "Records that the log dropped before a table had them.", missed});
 }
 
 void App::Warn(const std::string& warning) const {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "absl/synchronization/notification.h"
 #include "app/cf_artifact.h"
@@ -77,6 +78,75 @@ TEST_F(AppTest, HistoryLeavesOutRepeatsAndWhatWasHidden) {
   EXPECT_EQ(history->users.size(), 2u);
 }
 
+TEST_F(AppTest, MarkedTrafficTeachesNothing) {
+  const auto app = Open();
+  Send(*app, "person", "click", "x", "1");
+  Send(*app, "bot", "click", "y", "1");
+  Send(*app, "was", "click", "z", "1");
+  Send(*app, "anon", "click", "v", "1");
+  const auto items = [&](int64_t from_us, const MarkedUsers& before) {
+    const auto history = ReadActions(app->log(), *app->config(), from_us, 2, before);
+    EXPECT_TRUE(history.ok()) << history.status();
+    std::set<std::string> names;
+    for (const catalog::ItemKey item : history->item_keys) {
+      for (const char* name : {"v", "x", "y", "z"}) {
+        if (app->hasher().Item(name) == item) names.insert(name);
+      }
+    }
+    return names;
+  };
+  EXPECT_EQ(items(0, {}), (std::set<std::string>{"v", "x", "y", "z"}));
+  ASSERT_TRUE(app->MarkUser("bot", state::MarkReason::kByHand).ok());
+  ASSERT_TRUE(app->MarkUser("was", state::MarkReason::kByHand).ok());
+  ASSERT_TRUE(app->MarkUser("was", state::MarkReason::kRules).ok());
+  EXPECT_EQ(items(0, {}), (std::set<std::string>{"v", "x", "z"}));
+  EXPECT_TRUE((*app->state().Get(app->hasher().User("bot"), "bot"))->mark.Covers(0));
+  // What the log said before the window is known to state.
+  EXPECT_EQ(items(1, {{app->hasher().User("person"), {state::MarkReason::kByHand}}}),
+            (std::set<std::string>{"v", "z"}));
+  // What an id did is its user's.
+  v1::Event identify;
+  identify.set_type("identify");
+  identify.set_user("bot");
+  identify.set_anonymous("anon");
+  absl::Notification collected;
+  app->collector().CollectEvents({identify}, collect::Collector::Source::kLive,
+                                 [&](const absl::StatusOr<collect::CollectResult>&) { collected.Notify(); });
+  collected.WaitForNotification();
+  EXPECT_EQ(items(0, {}), (std::set<std::string>{"x", "z"}));
+  EXPECT_TRUE(absl::IsInvalidArgument(app->MarkUser("", state::MarkReason::kByHand)));
+}
+
+TEST_F(AppTest, WhoWasForgottenTeachesNothingBeforeTheLogIsRedactedNorAfter) {
+  auto app = Open();
+  Send(*app, "a", "click", "x", "1");
+  Send(*app, "a", "hide", "y", "2");
+  Send(*app, "b", "click", "z", "1");
+  const auto forgotten = app->ForgetUser("a");
+  ASSERT_TRUE(forgotten.ok()) << forgotten.status();
+  EXPECT_EQ(*forgotten, 1u);
+  Send(*app, "a", "click", "y", "3");  // a new user, who has hidden nothing
+  const auto check = [&] {
+    const auto history = ReadActions(app->log(), *app->config(), 0, 2);
+    ASSERT_TRUE(history.ok());
+    EXPECT_EQ(history->user_count, 2u);
+    std::vector<catalog::ItemKey> items = {app->hasher().Item("y"), app->hasher().Item("z")};
+    std::ranges::sort(items);
+    EXPECT_EQ(history->item_keys, items);
+  };
+  check();
+  const auto report = app->Redact();
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->ids, 1u);
+  EXPECT_EQ(report->log_records, 3u);  // two events, and the end of attributes that were never there
+  check();
+  app = nullptr;
+  app = Open();
+  check();
+  EXPECT_EQ((*app->state().Get(app->hasher().User("a"), "a"))->events, 1u);
+  EXPECT_TRUE(absl::IsInvalidArgument(app->ForgetUser("").status()));
+}
+
 TEST_F(AppTest, AnIdentifiedIdLearnsAndAnswersAsItsUser) {
   const auto app = Open();
   PutItems(*app, 4);
@@ -100,7 +170,9 @@ TEST_F(AppTest, AnIdentifiedIdLearnsAndAnswersAsItsUser) {
   EXPECT_TRUE(app->UserCurrent("user"));
   v1::ProfileRequest as_user;
   as_user.set_id("user");
-  EXPECT_EQ(app->engine().Profile(as_user)->sequence_size(), 2);
+  v1::ProfileResponse of_user;
+  ASSERT_TRUE(app->engine().Profile(as_user, &of_user).ok());
+  EXPECT_EQ(of_user.sequence_size(), 2);
 
   Send(*app, "anon", "click", "i2");
   // All three are of one user, in the order of their times.
@@ -115,12 +187,13 @@ TEST_F(AppTest, AnIdentifiedIdLearnsAndAnswersAsItsUser) {
   current.WaitForNotification();
   ASSERT_TRUE(app->state().CatchUp().ok());
   ASSERT_TRUE(app->state().CatchUp().ok());
-  v1::ProfileRequest profile;
-  profile.set_id("anon");
-  const auto answered = app->engine().Profile(profile);
-  ASSERT_TRUE(answered.ok()) << answered.status();
-  EXPECT_EQ(answered->id(), "user");
-  EXPECT_EQ(answered->sequence_size(), 3);
+  v1::ProfileRequest as_anonymous;
+  as_anonymous.set_id("anon");
+  v1::ProfileResponse profile;
+  const absl::Status answered = app->engine().Profile(as_anonymous, &profile);
+  ASSERT_TRUE(answered.ok()) << answered;
+  EXPECT_EQ(profile.id(), "user");
+  EXPECT_EQ(profile.sequence_size(), 3);
   v1::RecommendRequest request;
   request.set_surface("home");
   request.set_user("anon");

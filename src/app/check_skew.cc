@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include "app/check_item_skew.h"
 #include "base/hash.h"
 #include "base/status_macros.h"
 #include "base/time_text.h"
@@ -30,9 +32,10 @@ struct Request {
   v1::ServedRecord record;  ///< without its candidates
 };
 
-/// Those of one partition in the order of the fold.
+/// Those of one partition in the order of the fold; `visit` sees each whole.
 absl::StatusOr<std::vector<Request>> ReadRequests(const log::EventLog& log, uint32_t partition, int64_t from_us,
-                                                  int64_t to_us) {
+                                                  int64_t to_us,
+                                                  const std::function<void(const v1::ServedRecord&)>& visit) {
   std::vector<Request> requests;
   ASSIGN_OR_RETURN(log::Offset at, log.BeginOffset(log::Topic::kServed, partition));
   while (true) {
@@ -42,6 +45,8 @@ absl::StatusOr<std::vector<Request>> ReadRequests(const log::EventLog& log, uint
       Request request;
       if (!request.record.ParseFromString(stored.value)) continue;
       if (request.record.time_us() < from_us || request.record.time_us() >= to_us) continue;
+      if (request.record.redacted()) continue;
+      visit(request.record);
       if (request.record.request().user().empty()) continue;
       request.record.clear_candidates();
       request.record.clear_eligible();
@@ -54,6 +59,31 @@ absl::StatusOr<std::vector<Request>> ReadRequests(const log::EventLog& log, uint
   }
   std::ranges::stable_sort(requests, {}, &Request::offset);
   return requests;
+}
+
+/// The least offset that a request was served at, by partition: up to there all partitions are folded beside each
+/// other.
+absl::StatusOr<std::vector<log::Offset>> FirstOffsets(const log::EventLog& log, int64_t from_us, int64_t to_us,
+                                                      uint32_t partitions) {
+  constexpr log::Offset kNone = std::numeric_limits<log::Offset>::max();
+  std::vector<log::Offset> first(partitions, kNone);
+  v1::ServedRecord record;
+  for (uint32_t p = 0; p < log.PartitionCount(log::Topic::kServed); ++p) {
+    ASSIGN_OR_RETURN(log::Offset at, log.BeginOffset(log::Topic::kServed, p));
+    while (true) {
+      ASSIGN_OR_RETURN(const log::ReadResult read, log.Read(log::Topic::kServed, p, at, kReadRecords, kReadBytes));
+      if (read.records.empty()) break;
+      for (const log::Record& stored : read.records) {
+        if (!record.ParseFromString(stored.value) || record.request().user().empty()) continue;
+        if (record.time_us() < from_us || record.time_us() >= to_us) continue;
+        log::Offset& of = first[catalog::PartitionOf(catalog::UserKey(record.user_key()), partitions)];
+        of = std::min(of, record.user_offset());
+      }
+      at = read.next_offset;
+    }
+  }
+  std::ranges::replace(first, kNone, log::Offset{0});
+  return first;
 }
 
 std::string Shown(std::string_view value) {
@@ -110,15 +140,15 @@ class Comparison {
 
 absl::StatusOr<SkewReport> CheckSkew(App& app, int64_t from_us, int64_t to_us, const std::string& scratch_dir,
                                      const std::function<void(const std::string&)>& on_difference) {
-  const log::EventLog& log = app.log();
+  const log::EventLog& log = app.history();
   const uint32_t partitions = log.PartitionCount(log::Topic::kEvents);
   std::vector<log::Offset> ends;
   for (uint32_t p = 0; p < partitions; ++p) {
     ASSIGN_OR_RETURN(const log::Offset begin, log.BeginOffset(log::Topic::kEvents, p));
     ASSIGN_OR_RETURN(const log::Offset end, log.EndOffset(log::Topic::kEvents, p));
     if (begin > 0) {
-      return absl::FailedPreconditionError(
-          fmt::format("check skew: events of partition {} below offset {} have left the log", p, begin));
+      return absl::FailedPreconditionError(fmt::format(
+          "check skew: events of partition {} below offset {} have left the log, and are not in the lake", p, begin));
     }
     ends.push_back(end);
   }
@@ -126,13 +156,18 @@ absl::StatusOr<SkewReport> CheckSkew(App& app, int64_t from_us, int64_t to_us, c
   std::filesystem::remove_all(scratch_dir, ignored);
   SkewReport report;
   {
-    const std::shared_ptr<const config::Config> config = app.config();
-    ASSIGN_OR_RETURN(const auto past, state::PastFold::Open(state::RocksStateStores(), scratch_dir, *config,
-                                                            std::make_shared<const signal::Set>(*config), &log, ends));
+    config::Config config = *app.config();
+    std::erase_if(config.signals, [](const config::Signal& signal) { return signal.per_item; });
+    ASSIGN_OR_RETURN(const auto past, state::PastFold::Open(state::RocksStateStores(), scratch_dir + "/users", config,
+                                                            std::make_shared<const signal::Set>(config), &log, ends));
     Comparison comparison(&report, on_difference);
-    std::vector<log::Offset> until(partitions, 0);
+    PastTables tables(app.features().Get(), app.hasher());
+    const auto compare_tables = [&](const v1::ServedRecord& record) {
+      CompareTables(record, &tables, &report.tables, on_difference);
+    };
+    ASSIGN_OR_RETURN(std::vector<log::Offset> until, FirstOffsets(log, from_us, to_us, partitions));
     for (uint32_t p = 0; p < log.PartitionCount(log::Topic::kServed); ++p) {
-      ASSIGN_OR_RETURN(const std::vector<Request> requests, ReadRequests(log, p, from_us, to_us));
+      ASSIGN_OR_RETURN(const std::vector<Request> requests, ReadRequests(log, p, from_us, to_us, compare_tables));
       for (const Request& request : requests) {
         const uint32_t partition = catalog::PartitionOf(request.user, partitions);
         until[partition] = std::max(until[partition], request.offset);
@@ -147,7 +182,9 @@ absl::StatusOr<SkewReport> CheckSkew(App& app, int64_t from_us, int64_t to_us, c
       }
     }
     report.events = past->folded();
+    report.differences += report.tables.differences;
   }
+  RETURN_IF_ERROR(CheckItemSkew(app, from_us, to_us, scratch_dir, on_difference, &report));
   std::filesystem::remove_all(scratch_dir, ignored);
   return report;
 }

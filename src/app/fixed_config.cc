@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <iterator>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -101,17 +102,36 @@ void CompareState(const config::State& open, const config::State& wanted, Differ
   differences->Value("state.affinity_top", open.affinity_top, wanted.affinity_top);
 }
 
+/// What the fold looks at; which agents are declared is intake's matter.
+void CompareTraffic(const config::Traffic& open, const config::Traffic& wanted, Differences* differences) {
+  differences->Value("traffic.enabled", open.enabled, wanted.enabled);
+  differences->Value("traffic.rate", open.rate, wanted.rate);
+  differences->Duration("traffic.rate_window", open.rate_window_us, wanted.rate_window_us);
+  differences->Value("traffic.entropy", open.entropy, wanted.entropy);
+  differences->Value("traffic.entropy_actions", open.entropy_actions, wanted.entropy_actions);
+  differences->Duration("traffic.mark_for", open.mark_us, wanted.mark_us);
+}
+
 /// They get their history when the app is opened.
 void CompareSignals(const config::Config& open, const config::Config& wanted, Differences* differences) {
-  const signal::Set was(open), is(wanted);
+  const auto meanings = [](const config::Config& config) {
+    std::map<std::string, std::string> by_name;
+    for (const config::Signal& signal : config.signals) {
+      by_name.emplace(signal.name, signal::Definition(config, signal).meaning());
+    }
+    return by_name;
+  };
+  const std::map<std::string, std::string> was = meanings(open), is = meanings(wanted);
+  const auto meaning_in = [](const std::map<std::string, std::string>& by_name, const std::string& name) {
+    const auto found = by_name.find(name);
+    return found == by_name.end() ? "nothing" : found->second;
+  };
   const auto compare = [&](const std::string& name) {
-    const signal::Definition *a = was.Find(name), *b = is.Find(name);
-    differences->Value(fmt::format("signals.{}", name), a == nullptr ? "nothing" : a->meaning(),
-                       b == nullptr ? "nothing" : b->meaning());
+    differences->Value(fmt::format("signals.{}", name), meaning_in(was, name), meaning_in(is, name));
   };
   for (const config::Signal& signal : open.signals) compare(signal.name);
   for (const config::Signal& signal : wanted.signals) {
-    if (was.Find(signal.name) == nullptr) compare(signal.name);
+    if (!was.contains(signal.name)) compare(signal.name);
   }
 }
 
@@ -125,6 +145,7 @@ std::vector<std::string> FixedWhileOpen(const config::Config& open, const config
   differences.Value("log", Text(open.log), Text(wanted.log));
   differences.Duration("collect.age_max", open.collect.age_us_max, wanted.collect.age_us_max);
   CompareState(open.state, wanted.state, &differences);
+  CompareTraffic(open.traffic, wanted.traffic, &differences);
   CompareSignals(open, wanted, &differences);
   differences.Value("surfaces", Names(open.surfaces), Names(wanted.surfaces));
   // Whatever the fold will look at some day and nobody adds above: better refused than state of two meanings.

@@ -11,6 +11,7 @@
 #include "base/string_map.h"
 #include "replay/source.h"
 #include "state/fold.h"
+#include "state/user_mark.h"
 
 namespace bowerbird::app {
 namespace {
@@ -19,6 +20,7 @@ struct RawAction {
   uint64_t user = 0, item = 0;
   int64_t time_us = 0;
   float weight = 0;
+  bool by_agent = false;  ///< with a program that says that it is no person's
   log::Offset offset = 0;
 };
 
@@ -26,10 +28,23 @@ struct RawAction {
 struct PartitionActions {
   std::vector<RawAction> actions;
   absl::flat_hash_set<uint64_t> prints;
-  absl::flat_hash_set<std::pair<uint64_t, uint64_t>> hidden;
+  /// Users' hidden items, and where they were hidden last.
+  absl::flat_hash_map<std::pair<uint64_t, uint64_t>, log::Offset> hidden;
+  /// Users who were forgotten, and where last: what they did before is nobody's.
+  absl::flat_hash_map<uint64_t, log::Offset> forgotten;
+  absl::flat_hash_map<uint64_t, state::MarkedTimes> marked;
   /// Ids that have become another user; the last one counts.
   absl::flat_hash_map<uint64_t, uint64_t> becomes;
 };
+
+/// Takes out what is marked traffic, of each action's user as that is known by now.
+void LeaveOutMarked(PartitionActions* partition) {
+  std::erase_if(partition->actions, [&](const RawAction& action) {
+    const auto marked = partition->marked.find(action.user);
+    if (marked == partition->marked.end()) return action.by_agent;
+    return marked->second.Covers(action.time_us) || (action.by_agent && !marked->second.unmarked());
+  });
+}
 
 /// Gives what an id did before and after it was identified to the user it has become, as state does: among that user's
 /// actions by their times.
@@ -62,15 +77,22 @@ void MoveToUsers(std::vector<PartitionActions>* partitions, absl::flat_hash_set<
 }  // namespace
 
 absl::StatusOr<ActionHistory> ReadActions(const log::EventLog& log, const config::Config& config, int64_t from_us,
-                                          uint32_t threads) {
+                                          uint32_t threads, const MarkedUsers& marked_before) {
   const replay::Source source(&log);
-  ASSIGN_OR_RETURN(replay::Range range, source.Whole());
-  for (uint32_t p = 0; from_us > 0 && p < range.begin.size(); ++p) {
-    ASSIGN_OR_RETURN(range.begin[p], log.OffsetAtTime(log::Topic::kEvents, p, from_us));
+  replay::Range range;
+  for (uint32_t p = 0; p < source.partitions(); ++p) {
+    ASSIGN_OR_RETURN(const log::Offset begin, from_us > 0 ? log.OffsetAtTime(log::Topic::kEvents, p, from_us)
+                                                          : log.BeginOffset(log::Topic::kEvents, p));
+    ASSIGN_OR_RETURN(const log::Offset end, log.EndOffset(log::Topic::kEvents, p));
+    range.begin.push_back(begin);
+    range.end.push_back(end);
   }
   base::StringMap<const config::EventType*> types;
   for (const config::EventType& type : config.event_types) types[type.name] = &type;
   std::vector<PartitionActions> partitions(source.partitions());
+  for (const auto& [user, mark] : marked_before) {
+    partitions[catalog::PartitionOf(user, source.partitions())].marked[user.value].Add(mark);
+  }
   std::atomic<uint64_t> events = 0;
   RETURN_IF_ERROR(source.ForEach(range, threads, [&](uint32_t partition, const replay::EventBatch& batch) {
     PartitionActions& out = partitions[partition];
@@ -78,6 +100,17 @@ absl::StatusOr<ActionHistory> ReadActions(const log::EventLog& log, const config
     for (const replay::EventRecord& record : batch.records()) {
       if (record.event == nullptr) continue;
       const v1::Event& event = *record.event;
+      if (event.has_redacted()) continue;
+      if (event.has_forget()) {
+        out.forgotten[event.user_key()] = record.offset;
+        out.becomes.erase(event.user_key());
+        out.marked.erase(event.user_key());
+        continue;
+      }
+      if (event.has_mark()) {
+        out.marked[event.user_key()].Add(state::MarkOf(event.mark()));
+        continue;
+      }
       if (event.becomes_key() != 0) {
         // One that is sent again must not undo a later one.
         if (event.dedupe_print() != 0 && !out.prints.insert(event.dedupe_print()).second) continue;
@@ -88,7 +121,7 @@ absl::StatusOr<ActionHistory> ReadActions(const log::EventLog& log, const config
       if (type == types.end()) continue;
       if (event.dedupe_print() != 0 && !out.prints.insert(event.dedupe_print()).second) continue;
       if (event.type() == "hide") {
-        out.hidden.insert({event.user_key(), event.item_key()});
+        out.hidden[{event.user_key(), event.item_key()}] = record.offset;
         continue;
       }
       if (event.type() == "unhide") {
@@ -97,7 +130,8 @@ absl::StatusOr<ActionHistory> ReadActions(const log::EventLog& log, const config
       }
       const auto weight = static_cast<float>(state::EventStrength(*type->second, event));
       if (weight > 0)
-        out.actions.push_back({event.user_key(), event.item_key(), event.event_time_us(), weight, record.offset});
+        out.actions.push_back(
+            {event.user_key(), event.item_key(), event.event_time_us(), weight, !event.agent().empty(), record.offset});
     }
     return absl::OkStatus();
   }));
@@ -106,10 +140,21 @@ absl::StatusOr<ActionHistory> ReadActions(const log::EventLog& log, const config
   history.events = events;
   history.ends = range.end;
   for (PartitionActions& partition : partitions) {
-    std::erase_if(partition.actions, [&](const RawAction& a) { return partition.hidden.contains({a.user, a.item}); });
+    const auto forgotten = [&](uint64_t user, log::Offset offset) {
+      const auto found = partition.forgotten.find(user);
+      return found != partition.forgotten.end() && offset < found->second;
+    };
+    std::erase_if(partition.actions, [&](const RawAction& a) {
+      const auto hidden = partition.hidden.find({a.user, a.item});
+      return forgotten(a.user, a.offset) || (hidden != partition.hidden.end() && !forgotten(a.user, hidden->second));
+    });
   }
+  for (PartitionActions& partition : partitions) LeaveOutMarked(&partition);
   absl::flat_hash_set<uint64_t> with_others;
   MoveToUsers(&partitions, &with_others);
+  if (!with_others.empty()) {
+    for (PartitionActions& partition : partitions) LeaveOutMarked(&partition);
+  }
   for (PartitionActions& partition : partitions) {
     std::sort(partition.actions.begin(), partition.actions.end(), [&](const RawAction& a, const RawAction& b) {
       if (a.user != b.user) return a.user < b.user;

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "catalog/keys.h"
 #include "config/config.h"
 #include "log/event_log.h"
+#include "state/user_mark.h"
 
 namespace bowerbird::app {
 
@@ -23,9 +25,14 @@ struct ActionHistory {
   uint64_t events = 0;            ///< records read
 };
 
-/// Reads the events topic, from `from_us` (append time; 0: all of it) on. Left out: repeats of a client id, events
-/// without an item or weight, and every action of a user on an item that the user hid later.
+/// Users with what is known of each as a mark by now.
+using MarkedUsers = std::vector<std::pair<catalog::UserKey, state::UserMark>>;
+
+/// Reads the events topic, from `from_us` (append time; 0: all of it) on. Left out: what users did before they were
+/// forgotten, repeats of a client id, events
+/// without an item or weight, every action of a user on an item that the user hid later, and marked traffic: by the
+/// marks in what is read, and by those of before `from_us`, of which `marked_before` tells.
 absl::StatusOr<ActionHistory> ReadActions(const log::EventLog& log, const config::Config& config, int64_t from_us,
-                                          uint32_t threads);
+                                          uint32_t threads, const MarkedUsers& marked_before = {});
 
 }  // namespace bowerbird::app

@@ -7,6 +7,7 @@
 #include "app/app.h"
 #include "app/cf_artifact.h"
 #include "app/history.h"
+#include "base/hash.h"
 #include "base/json_writer.h"
 #include "base/status_macros.h"
 #include "index/snapshot_builder.h"
@@ -14,6 +15,7 @@
 #include "learn/cf/ials.h"
 #include "learn/cf/interactions.h"
 #include "model/fold_in.h"
+#include "store/file.h"
 
 namespace bowerbird::app {
 namespace {
@@ -27,12 +29,26 @@ constexpr double kGapHalfLifeUs = 7 * 86'400e6;
 /// Damps pairs that were seen once or twice.
 constexpr double kSupportShrinkage = 2;
 
-std::string InputsJson(const ActionHistory& history, const std::string& config_version) {
+/// When the newest of the records below `ends` was appended: a model of them knows nothing later.
+absl::StatusOr<int64_t> NewestAppendUs(const log::EventLog& log, const std::vector<log::Offset>& ends) {
+  int64_t newest_us = 0;
+  for (uint32_t p = 0; p < ends.size(); ++p) {
+    ASSIGN_OR_RETURN(const log::Offset begin, log.BeginOffset(log::Topic::kEvents, p));
+    if (ends[p] <= begin) continue;
+    ASSIGN_OR_RETURN(const log::ReadResult read, log.Read(log::Topic::kEvents, p, ends[p] - 1, 1, 1));
+    if (!read.records.empty()) newest_us = std::max(newest_us, read.records.front().append_time_us);
+  }
+  return newest_us;
+}
+
+std::string InputsJson(const ActionHistory& history, const std::string& config_version, int64_t trained_until_us) {
   std::string text;
   base::JsonWriter json(&text);
   json.BeginObject()
       .Key("config_version")
       .String(config_version)
+      .Key("trained_until_us")
+      .Int(trained_until_us)
       .Key("topic")
       .String("events")
       .Key("end_offsets")
@@ -44,7 +60,26 @@ std::string InputsJson(const ActionHistory& history, const std::string& config_v
 
 }  // namespace
 
+absl::StatusOr<JobResult> App::RunJob(const std::function<absl::StatusOr<JobResult>()>& job) {
+  absl::MutexLock lock(&job_mutex_);
+  RETURN_IF_ERROR(JobsCancelled());
+  return job();
+}
+
+absl::StatusOr<std::string> App::ConfigText() const {
+  const std::string version = config()->version;
+  ASSIGN_OR_RETURN(const std::vector<std::string> published, registry_->List("config", kName));
+  for (auto it = published.rbegin(); it != published.rend(); ++it) {
+    const auto artifact = registry_->Open("config", kName, *it);
+    if (!artifact.ok()) continue;
+    ASSIGN_OR_RETURN(std::string text, store::ReadFile(artifact->Path("bowerbird.toml")));
+    if (base::Sha256Hex(text).substr(0, version.size()) == version) return text;
+  }
+  return absl::NotFoundError(fmt::format("config {} is not among the published ones", version));
+}
+
 absl::StatusOr<JobResult> App::TrainCf(const TrainOptions& options) {
+  RETURN_IF_ERROR(NeedFirstNode("train cf"));
   absl::MutexLock lock(&job_mutex_);
   RETURN_IF_ERROR(JobsCancelled());
   const int64_t start_us = base::MonotonicUs();
@@ -55,7 +90,15 @@ absl::StatusOr<JobResult> App::TrainCf(const TrainOptions& options) {
   };
   const int64_t window_us = settings->pipeline.window_us;
   const int64_t from_us = window_us > 0 ? options_.clock->NowUs() - window_us : 0;
-  ASSIGN_OR_RETURN(const ActionHistory history, ReadActions(*log_, *settings, from_us, 0));
+  // Who was marked before the window is known to state alone.
+  MarkedUsers marked_before;
+  if (from_us > 0) {
+    RETURN_IF_ERROR(state_->VisitUsers({}, [&](const state::UserState& user) {
+      if (user.mark.reason != state::MarkReason::kRules) marked_before.emplace_back(user.key, user.mark);
+      return true;
+    }));
+  }
+  ASSIGN_OR_RETURN(const ActionHistory history, ReadActions(*history_, *settings, from_us, 0, marked_before));
   if (history.users.empty()) {
     return absl::FailedPreconditionError(fmt::format(
         "the log has {} events, none of them a positive action on an item: nothing to learn from", history.events));
@@ -114,7 +157,8 @@ absl::StatusOr<JobResult> App::TrainCf(const TrainOptions& options) {
                     {"epoch_s", epoch_s / ials.epochs}};
   registry::Contents contents;
   contents.write = [&](const std::string& folder) { return WriteCfArtifact(model, folder); };
-  contents.inputs_json = InputsJson(history, settings->version);
+  ASSIGN_OR_RETURN(const int64_t trained_until_us, NewestAppendUs(*history_, history.ends));
+  contents.inputs_json = InputsJson(history, settings->version, trained_until_us);
   contents.metrics = result.metrics;
   ASSIGN_OR_RETURN(result.version, registry_->Publish("cf", kName, contents));
   RETURN_IF_ERROR(registry_->Prune("cf", kName, std::max(1u, settings->pipeline.snapshots_kept)).status());
@@ -123,6 +167,7 @@ absl::StatusOr<JobResult> App::TrainCf(const TrainOptions& options) {
 }
 
 absl::StatusOr<JobResult> App::BuildIndex() {
+  RETURN_IF_ERROR(NeedFirstNode("index build"));
   absl::MutexLock lock(&job_mutex_);
   RETURN_IF_ERROR(JobsCancelled());
   const int64_t start_us = base::MonotonicUs();

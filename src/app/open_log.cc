@@ -1,10 +1,13 @@
 #include "app/open_log.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <filesystem>
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "base/hash.h"
 #include "base/status_macros.h"
 #include "log/kafka_inbox.h"
 #include "log/kafka_log.h"
@@ -41,8 +44,11 @@ absl::StatusOr<log::KafkaClientOptions> ClientOptions(const config::Log& config)
 
 std::map<log::Topic, int64_t> Retention(const config::Config& config) {
   std::map<log::Topic, int64_t> retention_us;
-  if (config.log.retention_us == 0) return retention_us;
-  for (const log::Topic topic : log::kAllTopics) retention_us[topic] = config.log.retention_us;
+  for (const log::Topic topic : log::kAllTopics) {
+    const auto own = config.log.topic_retention_us.find(log::TopicName(topic));
+    const int64_t keep_us = own == config.log.topic_retention_us.end() ? config.log.retention_us : own->second;
+    if (keep_us > 0) retention_us[topic] = keep_us;
+  }
   return retention_us;
 }
 
@@ -67,10 +73,14 @@ absl::StatusOr<std::unique_ptr<log::ManagedLog>> OpenLog(const config::Config& c
   return log::RocksLog::Open(folder, options);
 }
 
-absl::StatusOr<std::unique_ptr<log::Inbox>> OpenInbox(const config::Config& config) {
+absl::StatusOr<std::unique_ptr<log::Inbox>> OpenInbox(const config::Config& config, const std::string& folder) {
   if (config.log.kind != config::Log::Kind::kKafka || !config.log.events_in) return nullptr;
   ASSIGN_OR_RETURN(const log::KafkaClientOptions options, ClientOptions(config.log));
-  return log::KafkaInbox::Open(options, config.log.topic_prefix);
+  // A folder has one process at a time, and a machine one folder of a path.
+  char host[256] = {};
+  gethostname(host, sizeof(host) - 1);
+  const std::string place = fmt::format("{}:{}", host, std::filesystem::absolute(folder).lexically_normal().string());
+  return log::KafkaInbox::Open(options, config.log.topic_prefix, fmt::format("{:016x}", base::Hash64(place)));
 }
 
 }  // namespace bowerbird::app

@@ -17,8 +17,8 @@ namespace bowerbird::app {
 /// Errors  those of RocksLog::Open and KafkaLog::Open. InvalidArgument: a password file cannot be read.
 absl::StatusOr<std::unique_ptr<log::ManagedLog>> OpenLog(const config::Config& config, const std::string& folder,
                                                          const base::Clock* clock);
-/// What other producers write to; null where the config has none.
-absl::StatusOr<std::unique_ptr<log::Inbox>> OpenInbox(const config::Config& config);
+/// What other producers write to, for the process that has the app's `folder`; null where the config has none.
+absl::StatusOr<std::unique_ptr<log::Inbox>> OpenInbox(const config::Config& config, const std::string& folder);
 
 std::map<log::Topic, int64_t> Retention(const config::Config& config);
 

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "app/rankers.h"
 #include "base/status_macros.h"
 #include "store/file.h"
 
@@ -84,14 +85,15 @@ absl::StatusOr<std::shared_ptr<const index::LiveView>> MakeView(App& app, const 
 absl::StatusOr<std::unique_ptr<state::State>> FoldUntil(App& app, const std::shared_ptr<const config::Config>& config,
                                                         const std::string& dir, std::vector<log::Offset> ends) {
   for (uint32_t p = 0; p < ends.size(); ++p) {
-    ASSIGN_OR_RETURN(const log::Offset begin, app.log().BeginOffset(log::Topic::kEvents, p));
+    ASSIGN_OR_RETURN(const log::Offset begin, app.history().BeginOffset(log::Topic::kEvents, p));
     if (begin > 0 && ends[p] > 0)
-      return Gone(fmt::format("events of partition {} below offset {} have left the log", p, begin));
+      return Gone(
+          fmt::format("events of partition {} below offset {} have left the log, and are not in the lake", p, begin));
   }
   state::State::Options options;
   options.end_offsets = std::move(ends);
   options.publish = false;
-  ASSIGN_OR_RETURN(auto state, state::State::Open(dir, config, &app.log(), &app.clock(), options));
+  ASSIGN_OR_RETURN(auto state, state::State::Open(dir, config, &app.history(), &app.clock(), options));
   RETURN_IF_ERROR(state->CatchUp());
   return state;
 }
@@ -122,6 +124,17 @@ absl::StatusOr<serve::ReplayReport> ReplayAnswer(App& app, const v1::ServedRecor
   serve::Inputs inputs;
   serve::RestoreFromRecord(record, &inputs);
   inputs.hasher = app.hasher();
+  if (!record.ranker().empty()) {
+    const auto trained = OpenRanker(app.registry(), record.request().surface(), record.ranker());
+    if (!trained.ok())
+      return Gone(fmt::format("ranker {}: {}", record.ranker(), std::string(trained.status().message())));
+    inputs.ranker.trained = *trained;
+  }
+  std::vector<std::pair<std::string, std::string>> tables;
+  for (const v1::ServedTable& table : record.tables()) tables.emplace_back(table.name(), table.version());
+  const auto opened = app.features().OpenVersions(tables);
+  if (!opened.ok()) return Gone(std::string(opened.status().message()));
+  inputs.features = *opened;
   ASSIGN_OR_RETURN(inputs.config, FindConfig(app, record.config_version()));
   ASSIGN_OR_RETURN(inputs.view, MakeView(app, record, inputs.config));
 

@@ -157,11 +157,12 @@ TEST_F(SignalsAppTest, AProfileSaysThem) {
   Ask(*app, "ann");
   v1::ProfileRequest request;
   request.set_id("ann");
-  const auto profile = app->engine().Profile(request);
-  ASSERT_TRUE(profile.ok()) << profile.status();
-  EXPECT_EQ(profile->lifecycle(), "new");
-  ASSERT_EQ(profile->signals_size(), 3);
-  const v1::ProfileSignal &affinity = profile->signals(0), &brands = profile->signals(1), &clicks = profile->signals(2);
+  v1::ProfileResponse profile;
+  const absl::Status read = app->engine().Profile(request, &profile);
+  ASSERT_TRUE(read.ok()) << read;
+  EXPECT_EQ(profile.lifecycle(), "new");
+  ASSERT_EQ(profile.signals_size(), 3);
+  const v1::ProfileSignal &affinity = profile.signals(0), &brands = profile.signals(1), &clicks = profile.signals(2);
   EXPECT_EQ(affinity.name(), "affinity");
   EXPECT_FALSE(affinity.has_number());
   ASSERT_EQ(affinity.keys_size(), 2);
@@ -172,9 +173,9 @@ TEST_F(SignalsAppTest, AProfileSaysThem) {
   EXPECT_EQ(brands.items(0).count(), 2);
   EXPECT_EQ(clicks.number(), 3);
   EXPECT_GT(clicks.newest_us(), 0);
-  ASSERT_EQ(profile->short_interests_size(), 2);
-  EXPECT_EQ(profile->short_interests(0).category(), "c0");
-  EXPECT_EQ(profile->short_interests(0).actions(), 2u);
+  ASSERT_EQ(profile.short_interests_size(), 2);
+  EXPECT_EQ(profile.short_interests(0).category(), "c0");
+  EXPECT_EQ(profile.short_interests(0).actions(), 2u);
 }
 
 TEST_F(SignalsAppTest, AReportSaysWhoHasAValueAndWhoOwnsIt) {
@@ -212,7 +213,9 @@ TEST_F(SignalsAppTest, AnAddedOneNeedsTheAppToBeOpenedAgainAndHasItsHistoryThen)
   const auto app = Open();
   v1::ProfileRequest request;
   request.set_id("u0");
-  EXPECT_EQ(app->engine().Profile(request)->signals(3).number(), 3);
+  v1::ProfileResponse profile;
+  ASSERT_TRUE(app->engine().Profile(request, &profile).ok());
+  EXPECT_EQ(profile.signals(3).number(), 3);
 }
 
 }  // namespace

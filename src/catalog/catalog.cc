@@ -10,6 +10,7 @@
 #include <atomic>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "base/status_macros.h"
@@ -314,6 +315,18 @@ absl::Status Catalog::ApplyUser(uint32_t partition, uint64_t offset, const v1::U
   const std::lock_guard lock(impl_->user_offsets_mutex);
   impl_->user_offsets[partition] = offset + 1;
   return absl::OkStatus();
+}
+
+absl::Status Catalog::EraseUsers(std::span<const UserKey> users) {
+  RETURN_IF_ERROR(Flush());
+  std::vector<store::KeyRange> ranges;
+  for (const UserKey user : users) ranges.push_back({UserStoreKey(user), UserStoreKey(user)});
+  RETURN_IF_ERROR(store::RewriteFiles(*impl_->db, impl_->db->DefaultColumnFamily(), std::move(ranges)));
+  return store::DropObsoleteFiles(*impl_->db);
+}
+
+absl::Status Catalog::VisitStored(const std::function<void(std::string_view, std::string_view)>& visit) const {
+  return store::VisitVersions(*impl_->db, impl_->db->DefaultColumnFamily(), visit);
 }
 
 uint64_t Catalog::users_applied_offset(uint32_t partition) const {

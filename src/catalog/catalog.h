@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -78,6 +79,10 @@ class Catalog {
   uint64_t users_applied_offset(uint32_t partition) const;
   /// NotFound; FailedPrecondition when the stored id differs (a collision).
   absl::StatusOr<v1::User> GetUser(std::string_view id) const;
+  /// What was written over of these users is in no file any more.
+  absl::Status EraseUsers(std::span<const UserKey> users);
+  /// Every key and value that memory and files hold, those that were written over too.
+  absl::Status VisitStored(const std::function<void(std::string_view key, std::string_view value)>& visit) const;
 
  private:
   struct Impl;

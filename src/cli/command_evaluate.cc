@@ -72,7 +72,7 @@ absl::StatusOr<std::vector<Interaction>> ReadInput(const EvaluateOptions& option
   if (options.input.empty()) {
     ASSIGN_OR_RETURN(const auto app, OpenExclusively(options.folder.dir, options.folder.app, false));
     ASSIGN_OR_RETURN(const app::ActionHistory history,
-                     app::ReadActions(app->log(), *app->config(), 0, options.threads));
+                     app::ReadActions(app->history(), *app->config(), 0, options.threads));
     return FromHistory(history);
   }
   return options.input.find(".csv") != std::string::npos ? ReadCsv(options.input)
@@ -82,7 +82,8 @@ absl::StatusOr<std::vector<Interaction>> ReadInput(const EvaluateOptions& option
 /// Items of the log held out of training, found again by what the catalog knows of them.
 absl::Status EvaluateCold(const EvaluateOptions& options, std::ostream& log) {
   ASSIGN_OR_RETURN(const auto app, OpenExclusively(options.folder.dir, options.folder.app, false));
-  ASSIGN_OR_RETURN(const app::ActionHistory history, app::ReadActions(app->log(), *app->config(), 0, options.threads));
+  ASSIGN_OR_RETURN(const app::ActionHistory history,
+                   app::ReadActions(app->history(), *app->config(), 0, options.threads));
   std::vector<index::EmbeddingInput> embeddings;
   uint32_t dense_dim = 0;
   for (const config::Attribute& attribute : app->config()->item_attributes) {

@@ -68,4 +68,10 @@ absl::Status IndexBuild(const Folder& folder) {
   return PrintRemote(answer);
 }
 
+absl::Status Checkpoint(const Folder& folder) {
+  ASSIGN_OR_RETURN(const auto connection, Connection::Open(folder.dir, folder.app));
+  ASSIGN_OR_RETURN(const std::string answer, connection->Checked("POST", "/v1/jobs/checkpoint", "{}"));
+  return PrintRemote(answer);
+}
+
 }  // namespace bowerbird::cli

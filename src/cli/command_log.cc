@@ -120,9 +120,10 @@ absl::Status StateVerify(const Folder& folder) {
   // The App holds its stores open: give the state's back before it is read by itself.
   RETURN_IF_ERROR(app->CloseState());
   const std::string app_folder = app::App::Folder(folder.dir, folder.app);
-  ASSIGN_OR_RETURN(const state::VerifyReport report,
-                   state::VerifyByReplay(app_folder + "/state/events", app_folder + "/state/verify", app->config(),
-                                         &app->log(), &app->clock()));
+  ASSIGN_OR_RETURN(
+      const state::VerifyReport report,
+      state::VerifyByReplay(app_folder + "/state/events", app_folder + "/state/verify", app->config(), &app->history(),
+                            &app->clock(), nullptr, app->node().Owned(app->config()->partitions)));
   for (const std::string& difference : report.differences) std::printf("%s\n", difference.c_str());
   std::printf("%s keys of %s users and %s items from %s events: %s differences\n", Thousands(report.keys).c_str(),
               Thousands(report.users).c_str(), Thousands(report.items).c_str(), Thousands(report.events).c_str(),

@@ -10,7 +10,7 @@ namespace bowerbird::cli {
 
 absl::Status Replay(const ReplayOptions& options) {
   ASSIGN_OR_RETURN(const auto app, OpenExclusively(options.folder.dir, options.folder.app, false));
-  ASSIGN_OR_RETURN(const v1::ServedRecord record, app::FindServed(app->log(), options.request));
+  ASSIGN_OR_RETURN(const v1::ServedRecord record, app::FindServed(app->history(), options.request));
   std::printf(
       "%s of %s for surface %s: snapshot %s, config %s, item table %llu, user offset %llu, catalog offset %llu\n",
       record.kind().c_str(), base::FormatTimeUs(record.time_us()).c_str(), record.request().surface().c_str(),

@@ -23,15 +23,17 @@ namespace {
 constexpr int64_t kDayUs = int64_t{86'400} * 1'000'000;
 
 struct Line {
-  std::string name, kind, id, meaning, owner, description;
-  uint64_t users = 0, bytes = 0;
+  std::string name, kind, per, id, meaning, owner, description;
+  uint64_t users = 0, items = 0, bytes = 0;
   int64_t newest_us = 0;
   double null_rate = 0;
+
+  uint64_t holders() const { return per == "item" ? items : users; }
 };
 struct List {
   std::vector<Line> signals;
-  uint64_t users = 0;
-  double sampled_share = 1;
+  uint64_t users = 0, items = 0;
+  double sampled_share = 1, item_sampled_share = 1;
   int64_t lag_us = 0;
 };
 
@@ -44,21 +46,22 @@ absl::StatusOr<List> Fetch(const Folder& folder) {
   List list;
   const auto refused = absl::InternalError("the answer is no list of signals");
   if (parser.parse(answer).get(document) || document["signals"].get(signals) || document["users"].get(list.users) ||
-      document["sampled_share"].get(list.sampled_share) || document["lag_us"].get(list.lag_us)) {
+      document["sampled_share"].get(list.sampled_share) || document["lag_us"].get(list.lag_us) ||
+      document["items"].get(list.items) || document["item_sampled_share"].get(list.item_sampled_share)) {
     return refused;
   }
   for (const simdjson::dom::element signal : signals) {
     Line line;
     using Text = std::pair<const char*, std::string*>;
     for (const auto& [key, text] :
-         {Text{"name", &line.name}, Text{"kind", &line.kind}, Text{"id", &line.id}, Text{"meaning", &line.meaning},
-          Text{"owner", &line.owner}, Text{"description", &line.description}}) {
+         {Text{"name", &line.name}, Text{"kind", &line.kind}, Text{"per", &line.per}, Text{"id", &line.id},
+          Text{"meaning", &line.meaning}, Text{"owner", &line.owner}, Text{"description", &line.description}}) {
       std::string_view value;
       if (signal[key].get(value)) return refused;
       *text = value;
     }
     if (signal["users"].get(line.users) || signal["bytes"].get(line.bytes) || signal["newest_us"].get(line.newest_us) ||
-        signal["null_rate"].get(line.null_rate)) {
+        signal["null_rate"].get(line.null_rate) || signal["items"].get(line.items)) {
       return refused;
     }
     list.signals.push_back(std::move(line));
@@ -68,22 +71,30 @@ absl::StatusOr<List> Fetch(const Folder& folder) {
 
 std::string Newest(int64_t newest_us) { return newest_us == 0 ? "-" : base::FormatTimeUs(newest_us); }
 
+std::string Estimated(double share) {
+  return share < 1 ? fmt::format(" (estimated from {:.2g}% of them)", 100 * share) : std::string();
+}
+
 void PrintTotals(const List& list) {
-  std::printf(
-      "%s users%s; the oldest event that is not folded is %.1f s old\n", Thousands(list.users).c_str(),
-      list.sampled_share < 1 ? fmt::format(" (estimated from {:.2g}% of them)", 100 * list.sampled_share).c_str() : "",
-      static_cast<double>(list.lag_us) * 1e-6);
+  std::printf("%s users%s, %s items with a signal%s; the oldest event that is not folded is %.1f s old\n",
+              Thousands(list.users).c_str(), Estimated(list.sampled_share).c_str(), Thousands(list.items).c_str(),
+              Estimated(list.item_sampled_share).c_str(), static_cast<double>(list.lag_us) * 1e-6);
+}
+
+/// Of users: there is no telling of how many items something could have been counted.
+std::string NullRate(const Line& line) {
+  return line.per == "item" ? "-" : fmt::format("{:.1f}%", 100 * line.null_rate);
 }
 
 }  // namespace
 
 absl::Status SignalsList(const SignalsOptions& options) {
   ASSIGN_OR_RETURN(const List list, Fetch(options.folder));
-  std::printf("%-24s %-12s %12s %9s %14s %-20s %s\n", "signal", "kind", "users", "null rate", "bytes", "newest event",
-              "owner");
+  std::printf("%-24s %-12s %-4s %12s %9s %14s %-20s %s\n", "signal", "kind", "per", "have it", "null rate", "bytes",
+              "newest event", "owner");
   for (const Line& line : list.signals) {
-    std::printf("%-24s %-12s %12s %8.1f%% %14s %-20s %s\n", line.name.c_str(), line.kind.c_str(),
-                Thousands(line.users).c_str(), 100 * line.null_rate, Thousands(line.bytes).c_str(),
+    std::printf("%-24s %-12s %-4s %12s %9s %14s %-20s %s\n", line.name.c_str(), line.kind.c_str(), line.per.c_str(),
+                Thousands(line.holders()).c_str(), NullRate(line).c_str(), Thousands(line.bytes).c_str(),
                 Newest(line.newest_us).c_str(), line.owner.empty() ? "-" : line.owner.c_str());
   }
   PrintTotals(list);
@@ -98,9 +109,15 @@ absl::Status SignalsShow(const SignalsOptions& options) {
     std::printf("owner         %s\n", line.owner.empty() ? "-" : line.owner.c_str());
     std::printf("definition    %s\n", line.meaning.c_str());
     std::printf("fingerprint   %s\n", line.id.c_str());
-    std::printf("users         %s, null rate %.1f%%\n", Thousands(line.users).c_str(), 100 * line.null_rate);
-    std::printf("storage       %s bytes before compression, %s a user with a value\n", Thousands(line.bytes).c_str(),
-                line.users == 0 ? "-" : Thousands(line.bytes / line.users).c_str());
+    std::printf("per           %s\n", line.per.c_str());
+    if (line.per == "item") {
+      std::printf("items         %s\n", Thousands(line.items).c_str());
+    } else {
+      std::printf("users         %s, null rate %s\n", Thousands(line.users).c_str(), NullRate(line).c_str());
+    }
+    std::printf("storage       %s bytes before compression, %s of each %s with a value\n",
+                Thousands(line.bytes).c_str(),
+                line.holders() == 0 ? "-" : Thousands(line.bytes / line.holders()).c_str(), line.per.c_str());
     std::printf("newest event  %s\n", Newest(line.newest_us).c_str());
     PrintTotals(list);
     return absl::OkStatus();
@@ -112,15 +129,16 @@ absl::Status SignalsBackfill(const SignalsOptions& options) {
   const auto open = [&] { return OpenExclusively(options.folder.dir, options.folder.app, false); };
   ASSIGN_OR_RETURN(auto app, open());
   const signal::Definition* definition = app->state().signals()->Find(options.name);
+  if (definition == nullptr) definition = app->state().item_signals()->Find(options.name);
   if (definition == nullptr) {
     return absl::NotFoundError(
         fmt::format("signal: found \"{}\"; expected one that the config declares", options.name));
   }
   const uint64_t id = definition->id();
   RETURN_IF_ERROR(app->CloseState());
-  RETURN_IF_ERROR(state::ForgetSignal(state::RocksStateStores(),
-                                      app::App::Folder(options.folder.dir, options.folder.app) + "/state/events",
-                                      *app->config(), app->config()->partitions, id));
+  RETURN_IF_ERROR(state::ForgetSignal(
+      state::RocksStateStores(), app::App::Folder(options.folder.dir, options.folder.app) + "/state/events",
+      *app->config(), app->config()->partitions, id, app->node().Owned(app->config()->partitions)));
   app = nullptr;
   const int64_t began_us = base::MonotonicUs();
   ASSIGN_OR_RETURN(app, open());
@@ -128,7 +146,9 @@ absl::Status SignalsBackfill(const SignalsOptions& options) {
   ASSIGN_OR_RETURN(const v1::ListSignalsResponse report, app::ReportSignals(*app));
   for (const v1::SignalInfo& info : report.signals()) {
     if (info.name() != options.name) continue;
-    std::printf("%s: %s users from the log in %.1f s\n", info.name().c_str(), Thousands(info.users()).c_str(), seconds);
+    const bool per_item = info.per() == "item";
+    std::printf("%s: %s %s from the log in %.1f s\n", info.name().c_str(),
+                Thousands(per_item ? info.items() : info.users()).c_str(), per_item ? "items" : "users", seconds);
   }
   return absl::OkStatus();
 }
@@ -149,6 +169,16 @@ absl::Status CheckSkew(const CheckSkewOptions& options) {
       "something: %s differences\n",
       Thousands(report.requests).c_str(), options.day.c_str(), Thousands(report.events).c_str(),
       Thousands(report.compared).c_str(), Thousands(report.counted).c_str(), Thousands(report.differences).c_str());
+  if (report.items > 0) {
+    std::printf("%s shown items: %s values of signals per item compared by item table, %s of them counted something\n",
+                Thousands(report.items).c_str(), Thousands(report.item_values).c_str(),
+                Thousands(report.item_values_counted).c_str());
+  }
+  if (report.tables.compared + report.tables.gone > 0) {
+    std::printf("%s values of other teams' tables compared: %s differences; of %s more the version is no longer kept\n",
+                Thousands(report.tables.compared).c_str(), Thousands(report.tables.differences).c_str(),
+                Thousands(report.tables.gone).c_str());
+  }
   if (report.not_served > 0) {
     std::printf("%s values are of signals that were not declared yet when the request was served\n",
                 Thousands(report.not_served).c_str());

@@ -40,9 +40,10 @@ absl::Status Init(const InitOptions& options);
 
 struct ServeOptions {
   Folder folder;
-  std::string listen;  ///< empty: server.toml's
-  int port = -1;       ///< -1: server.toml's
-  int grpc_port = -1;  ///< -1: server.toml's
+  std::string listen;         ///< empty: server.toml's
+  int port = -1;              ///< -1: server.toml's
+  int grpc_port = -1;         ///< -1: server.toml's
+  int node = -1, nodes = -1;  ///< -1: as the folder says, which is alone when it is new
 };
 absl::Status Serve(const ServeOptions& options);
 
@@ -79,6 +80,8 @@ struct TrainCfOptions {
 };
 absl::Status TrainCf(const TrainCfOptions& options);
 absl::Status IndexBuild(const Folder& folder);
+/// Puts a copy of the app's state where [cluster] of server.toml says.
+absl::Status Checkpoint(const Folder& folder);
 
 struct RecommendOptions {
   Folder folder;
@@ -108,6 +111,24 @@ absl::Status SignalsShow(const SignalsOptions& options);
 /// FailedPrecondition: a server owns the folder.
 absl::Status SignalsBackfill(const SignalsOptions& options);
 
+struct SegmentsOptions {
+  Folder folder;
+  std::string name;
+  uint64_t n = 0;  ///< ids to print at most; 0: all
+};
+absl::Status SegmentsList(const SegmentsOptions& options);
+absl::Status SegmentUsers(const SegmentsOptions& options);
+absl::Status SegmentsWrite(const SegmentsOptions& options);
+
+struct FeaturesOptions {
+  Folder folder;
+  std::string table, file, entity = "user", key, as_of, id;
+  std::vector<std::string> columns;
+};
+absl::Status FeaturesLoad(const FeaturesOptions& options);
+absl::Status FeaturesList(const FeaturesOptions& options);
+absl::Status FeaturesShow(const FeaturesOptions& options);
+
 struct CheckSkewOptions {
   Folder folder;
   std::string day;
@@ -135,6 +156,27 @@ struct JobRunOptions {
   bool json = false;
 };
 absl::Status JobRun(const JobRunOptions& options);
+/// The job "redact", which is about no day.
+absl::Status RunRedact(const JobRunOptions& options);
+
+struct UserOptions {
+  Folder folder;
+  std::string id;
+  bool json = false;
+};
+absl::Status UsersForget(const UserOptions& options);
+/// An operator's word on whether what the user does is marked traffic, and its end.
+absl::Status UsersMark(const UserOptions& options, bool marked);
+absl::Status UsersByRules(const UserOptions& options);
+/// DataLoss: files could not be read.
+absl::Status AuditUser(const UserOptions& options);
+
+struct TrafficOptions {
+  Folder folder;
+  uint32_t days = 7;
+  bool json = false;
+};
+absl::Status Traffic(const TrafficOptions& options);
 
 struct ReplayOptions {
   Folder folder;
@@ -193,6 +235,13 @@ struct EvaluateOptions {
   bool json = false;
 };
 absl::Status Evaluate(const EvaluateOptions& options);
+
+struct OpeOptions {
+  std::string data;  ///< a folder of logs in the form of the Open Bandit Dataset
+  bool json = false;
+};
+/// Two policies' logs judge each other's clicks.
+absl::Status Ope(const OpeOptions& options);
 
 struct DemoOptions {
   std::string dir;  ///< empty: a temporary folder

@@ -94,6 +94,20 @@ window = "30d"
 prior = 0.02
 prior_weight = 50
 
+# What training rows have labels of: docs/guides/training-rows.md.
+[objectives.click]
+on = ["click"]
+window = "30m"
+weight = 0.35
+[objectives.closeup]
+on = ["closeup"]
+window = "30m"
+weight = 0.25
+[objectives.keep]
+on = ["save", "purchase"]
+window = "1h"
+weight = 0.4
+
 # Learn from what was done in the demo, too.
 [pipeline]
 interval = "30s"

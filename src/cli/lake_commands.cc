@@ -39,10 +39,12 @@ void LakeCommands::Add(CLI::App* program, std::function<absl::Status()>* run) {
     added->callback([this, run, runs = command.run] { *run = [this, runs] { return runs(lake_); }; });
   }
 
-  auto* job = program->add_subcommand("job", "tables computed from the lake")->require_subcommand(1);
+  auto* job = program->add_subcommand("job", "tables computed from the lake; redact: who was forgotten leaves")
+                  ->require_subcommand(1);
   auto* job_run = job->add_subcommand("run", "compute a job's table for a day, in the place of what it had for it");
   std::vector<std::string> names;
   for (const std::string_view name : lake::JobNames()) names.emplace_back(name);
+  names.emplace_back("redact");
   job_run->add_option("name", job_.name, "")->required()->check(CLI::IsMember(names));
   AddFolder(job_run, &job_.folder);
   job_run->add_option("--engine", job_.engine, "spark: the program that BOWERBIRD_SPARK names, or spark-submit")
@@ -50,7 +52,7 @@ void LakeCommands::Add(CLI::App* program, std::function<absl::Status()>* run) {
       ->capture_default_str();
   job_run->add_option("--date", job_.date, "the day, UTC, such as 2026-11-27; yesterday without it");
   job_run->add_flag("--json", job_.json, "the API's answer as it is");
-  job_run->callback([this, run] { *run = [this] { return JobRun(job_); }; });
+  job_run->callback([this, run] { *run = [this] { return job_.name == "redact" ? RunRedact(job_) : JobRun(job_); }; });
 }
 
 }  // namespace bowerbird::cli

@@ -11,7 +11,9 @@
 #include "cli/lake_commands.h"
 #include "cli/operator_commands.h"
 #include "cli/signal_commands.h"
+#include "cli/training_commands.h"
 #include "config/config.h"
+#include "remote/remote_files.h"
 
 namespace {
 
@@ -66,6 +68,9 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(0, 65535));
   serve->add_option("--grpc-port", serve_options.grpc_port, "gRPC's port, 0 for any free one; server.toml's without it")
       ->check(CLI::Range(0, 65535));
+  serve->add_option("--node", serve_options.node, "which node of a cluster, from 0; the log is then in Kafka")
+      ->check(CLI::Range(0, 4095));
+  serve->add_option("--nodes", serve_options.nodes, "how many nodes the cluster has")->check(CLI::Range(1, 4096));
   serve->callback([&] {
     BlockSignals({SIGTERM, SIGINT, SIGHUP});
     run = [&] { return Serve(serve_options); };
@@ -114,12 +119,19 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 4096));
   train_cf->add_option("--epochs", train_options.epochs, "the config's without it")->check(CLI::Range(1, 1000));
   train_cf->callback([&] { run = [&] { return TrainCf(train_options); }; });
+  TrainingCommands training_commands;
+  training_commands.Add(&program, train, &run);
 
   auto* index = program.add_subcommand("index", "the snapshot that answers come from")->require_subcommand(1);
   auto* index_build =
       index->add_subcommand("build", "make a snapshot of the catalog and the newest model, and serve from it");
   AddFolder(index_build, &folder);
   index_build->callback([&] { run = [&] { return IndexBuild(folder); }; });
+
+  auto* checkpoint =
+      program.add_subcommand("checkpoint", "put a copy of the state where [cluster] of server.toml says");
+  AddFolder(checkpoint, &folder);
+  checkpoint->callback([&] { run = [&] { return Checkpoint(folder); }; });
 
   RecommendOptions recommend_options;
   auto* recommend = program.add_subcommand("recommend", "ask as a request would");
@@ -250,6 +262,14 @@ int main(int argc, char** argv) {
     });
   }
 
+  OpeOptions ope_options;
+  auto* ope = program.add_subcommand("ope", "off-policy evaluation: what one policy's log says of another policy");
+  ope->add_option("--data", ope_options.data, "folder with random_men.csv.zst, bts_men.csv.zst and the same for women")
+      ->required()
+      ->check(CLI::ExistingDirectory);
+  ope->add_flag("--json", ope_options.json, "nothing but one JSON object");
+  ope->callback([&] { run = [&] { return Ope(ope_options); }; });
+
   DemoOptions demo_options;
   auto* demo = program.add_subcommand("demo", "a simulated world, a server, simulated users, and a page to look at");
   demo->add_option("--dir", demo_options.dir, "keep the data here; without it a temporary folder");
@@ -314,6 +334,7 @@ int main(int argc, char** argv) {
 
   CLI11_PARSE(program, argc, argv);
   const absl::Status status = run();
+  bowerbird::remote::EndRemoteFiles();
   if (!status.ok()) {
     std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
     return 1;

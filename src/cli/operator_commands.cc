@@ -40,7 +40,9 @@ void OperatorCommands::AddKeys(CLI::App* program) {
   auto* keys = program->add_subcommand("keys", "API keys")->alias("key")->require_subcommand(1);
   auto* create = keys->add_subcommand("create", "make a key; its secret is shown once");
   create->add_option("--name", keys_.name, "what people call it")->required();
-  create->add_option("--scopes", keys_.scopes, "of events, collect, serve, admin; or operator, which opens every app")
+  create
+      ->add_option("--scopes", keys_.scopes,
+                   "of events, collect, serve, admin; operator, which opens every app; peer, for nodes of a cluster")
       ->required()
       ->delimiter(',');
   create->add_option("--app", keys_.folder.app, "the app that it opens")->capture_default_str();
@@ -90,7 +92,47 @@ void OperatorCommands::AddAudit(CLI::App* program) {
   audit->add_option("-n", audit_.n, "entries")->capture_default_str();
   audit->add_flag("--json", audit_.json, "JSON lines, as in DIR/audit.log");
   AddDir(audit, &audit_.folder);
-  audit->callback([this] { *run_ = [this] { return Audit(audit_); }; });
+  auto* user = audit->add_subcommand("user", "where something about a user is: in every store and every file");
+  user->add_option("id", user_.id, "of the user")->required();
+  user->add_flag("--json", user_.json, "the API's answer as it is");
+  AddDir(user, &user_.folder);
+  user->add_option("--app", user_.folder.app, "app within it")->capture_default_str();
+  // This one's callback runs after that of the command within it.
+  audit->callback([this, user] {
+    *run_ = [this, of_user = user->parsed()] { return of_user ? AuditUser(user_) : Audit(audit_); };
+  });
+
+  auto* users = program->add_subcommand("users", "the users")->require_subcommand(1);
+  auto* forget = users->add_subcommand(
+      "forget", "make a user unknown, with all ids that became the same user; job run redact ends it");
+  forget->add_option("id", user_.id, "of the user")->required();
+  forget->add_flag("--json", user_.json, "the API's answer as it is");
+  AddDir(forget, &user_.folder);
+  forget->add_option("--app", user_.folder.app, "app within it")->capture_default_str();
+  forget->callback([this] { *run_ = [this] { return UsersForget(user_); }; });
+  AddTraffic(program, users);
+}
+
+void OperatorCommands::AddTraffic(CLI::App* program, CLI::App* users) {
+  auto* traffic = program->add_subcommand("traffic", "which share of the events is marked traffic, by day and reason");
+  traffic->add_option("--days", traffic_.days, "of UTC, up to and with today; 1 to 31")->capture_default_str();
+  traffic->add_flag("--json", traffic_.json, "the API's answer as it is");
+  AddDir(traffic, &traffic_.folder);
+  traffic->add_option("--app", traffic_.folder.app, "app within it")->capture_default_str();
+  traffic->callback([this] { *run_ = [this] { return Traffic(traffic_); }; });
+
+  const auto add = [&](const char* name, const char* help, absl::Status (*mark)(const UserOptions&)) {
+    auto* command = users->add_subcommand(name, help);
+    command->add_option("id", user_.id, "of the user")->required();
+    AddDir(command, &user_.folder);
+    command->add_option("--app", user_.folder.app, "app within it")->capture_default_str();
+    command->callback([this, mark] { *run_ = [this, mark] { return mark(user_); }; });
+  };
+  add("mark", "say that a user is no person: all that they do is marked traffic, whatever the rules say",
+      [](const UserOptions& options) { return UsersMark(options, true); });
+  add("unmark", "say that a user is a person, whatever the rules say",
+      [](const UserOptions& options) { return UsersMark(options, false); });
+  add("by-rules", "take back what was said of a user: the rules say again", UsersByRules);
 }
 
 }  // namespace bowerbird::cli

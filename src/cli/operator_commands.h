@@ -7,7 +7,7 @@
 
 namespace bowerbird::cli {
 
-/// The commands that run a folder: its apps, its keys, and who did what.
+/// The commands that run a folder: its apps, its keys, who did what, users who leave, and users who are none.
 class OperatorCommands {
  public:
   /// `run` is set to the command that the line names; `config` is the command that a reload belongs to. This object
@@ -18,6 +18,7 @@ class OperatorCommands {
   void AddApps(CLI::App* program);
   void AddKeys(CLI::App* program);
   void AddAudit(CLI::App* program);
+  void AddTraffic(CLI::App* program, CLI::App* users);
   void AddBackup(CLI::App* program);
   void AddReload(CLI::App* config);
 
@@ -25,6 +26,8 @@ class OperatorCommands {
   AppsOptions apps_;
   KeysOptions keys_;
   AuditOptions audit_;
+  UserOptions user_;
+  TrafficOptions traffic_;
   BackupOptions backup_;
   ConfigReloadOptions reload_;
 };

@@ -29,6 +29,14 @@ v1::ItemVerdict VerdictOf(std::string_view id, const catalog::Problem& problem) 
   return verdict;
 }
 
+v1::UserRecord GoneUser(std::string_view id, const catalog::KeyHasher& hasher) {
+  v1::UserRecord record;
+  record.set_schema(kSchema);
+  record.set_user_key(hasher.User(id).value);
+  record.set_deleted(std::string(id));
+  return record;
+}
+
 absl::Status FeedProblem(std::string_view code, std::string detail) {
   return catalog::ToStatus({std::string(code), "feed", std::move(detail)}, absl::StatusCode::kFailedPrecondition);
 }
@@ -100,9 +108,15 @@ class CatalogIntake::Transaction {
     if (records_.empty()) return absl::OkStatus();
     // Whatever fails below: the log may hold records that the catalog lacks.
     intake_.behind_ = true;
+    const log::Offset from = intake_.catalog_->applied_offset();
     ASSIGN_OR_RETURN(const std::vector<log::Offset> offsets, intake_.log_->Append(std::move(appends_)));
-    RETURN_IF_ERROR(intake_.ApplyAll(offsets, records_));
-    intake_.behind_ = false;
+    if (offsets.front() == from && offsets.back() == from + offsets.size() - 1) {
+      RETURN_IF_ERROR(intake_.ApplyAll(offsets, records_));
+      intake_.behind_ = false;
+    } else {
+      // Another node's records are between: the log's order counts.
+      RETURN_IF_ERROR(intake_.CatchUpLocked());
+    }
     records_.clear();
     appends_.clear();
     bytes_ = 0;
@@ -232,6 +246,9 @@ absl::Status CatalogIntake::CatchUpLocked() {
       for (const log::Record& record : read.records) {
         v1::UserRecord user;
         if (!user.ParseFromString(record.value)) user.Clear();
+        // Of a user who was forgotten nothing is left in the record but whose it is, and not even that once it is
+        // redacted.
+        if (record.value.empty() && !record.key.empty()) user = GoneUser(record.key, hasher_);
         RETURN_IF_ERROR(catalog_->ApplyUser(partition, record.offset, user));
       }
     }
@@ -460,6 +477,11 @@ absl::StatusOr<std::vector<absl::Status>> CatalogIntake::PatchUsers(std::span<co
   ASSIGN_OR_RETURN(const std::vector<log::Offset> offsets, log_->Append(std::move(batch)));
   size_t at = 0;
   for (const auto& [id, record] : changed) {
+    // Another node's records are between: the log's order counts.
+    if (offsets[at] != catalog_->users_applied_offset(partitions[at])) {
+      RETURN_IF_ERROR(CatchUpLocked());
+      return outcomes;
+    }
     RETURN_IF_ERROR(catalog_->ApplyUser(partitions[at], offsets[at], record));
     ++at;
   }
@@ -478,6 +500,27 @@ absl::Status CatalogIntake::DeleteUser(std::string_view id) {
   return AppendUser(id, std::move(record));
 }
 
+absl::StatusOr<std::vector<log::Offset>> CatalogIntake::ForgetUsers(std::span<const std::string> ids,
+                                                                    std::vector<log::AppendRecord> also) {
+  const std::lock_guard lock(mutex_);
+  if (behind_) RETURN_IF_ERROR(CatchUpLocked());
+  const size_t before = also.size();
+  for (const std::string& id : ids) {
+    const uint32_t partition = catalog::PartitionOf(hasher_.User(id), log_->PartitionCount(log::Topic::kUsers));
+    also.push_back({log::Topic::kUsers, partition, id, ""});
+  }
+  std::vector<uint32_t> partitions;
+  for (size_t i = before; i < also.size(); ++i) partitions.push_back(also[i].partition);
+  behind_ = true;
+  ASSIGN_OR_RETURN(std::vector<log::Offset> offsets, log_->Append(std::move(also)));
+  for (size_t i = 0; i < ids.size(); ++i) {
+    RETURN_IF_ERROR(catalog_->ApplyUser(partitions[i], offsets[before + i], GoneUser(ids[i], hasher_)));
+  }
+  behind_ = false;
+  offsets.resize(before);
+  return offsets;
+}
+
 absl::Status CatalogIntake::AppendUser(std::string_view id, v1::UserRecord record) {
   const catalog::UserKey key = hasher_.User(id);
   record.set_schema(kSchema);
@@ -486,6 +529,7 @@ absl::Status CatalogIntake::AppendUser(std::string_view id, v1::UserRecord recor
   behind_ = true;
   ASSIGN_OR_RETURN(const std::vector<log::Offset> offsets,
                    log_->Append({{log::Topic::kUsers, partition, std::string(id), record.SerializeAsString()}}));
+  if (offsets[0] != catalog_->users_applied_offset(partition)) return CatchUpLocked();
   RETURN_IF_ERROR(catalog_->ApplyUser(partition, offsets[0], record));
   behind_ = false;
   return absl::OkStatus();

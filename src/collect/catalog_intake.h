@@ -34,6 +34,8 @@ struct CatalogChange {
 /// catalog and told to the listener, all before the call returns. An item that was withdrawn or deleted is served by
 /// nobody from then on.
 ///
+/// Shared   other nodes may write to the same topics. What they wrote is applied in the order of the log, of two that
+///          change one item at once the later one stands.
 /// Threads  any thread at once; writes happen one after another.
 /// Cost     one fsync of the log a call; Batch has one for up to kItemBatchMax changes.
 /// Errors   InvalidArgument: the item is refused (catalog::FromStatus has code and field); NotFound: patch, delete,
@@ -55,7 +57,7 @@ class CatalogIntake {
   void SetConfig(std::shared_ptr<const config::Config> config) { config_.Set(std::move(config)); }
 
   /// Applies what the log has beyond the catalog's applied offsets, telling the listener. Once after Open, before
-  /// anything else.
+  /// anything else; and again whenever other nodes may have written.
   absl::Status CatchUp();
 
   /// Makes the item or replaces it whole. The first upsert's time is its created time unless one is given; a later one
@@ -75,6 +77,9 @@ class CatalogIntake {
   absl::StatusOr<std::vector<absl::Status>> PatchUsers(std::span<const v1::User> patches);
   /// Forgets the user's attributes.
   absl::Status DeleteUser(std::string_view id);
+  /// Forgets the attributes of users, known or not, and appends `also` in the same batch: where that lies.
+  absl::StatusOr<std::vector<log::Offset>> ForgetUsers(std::span<const std::string> ids,
+                                                       std::vector<log::AppendRecord> also);
 
  private:
   class Transaction;

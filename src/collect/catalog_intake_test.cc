@@ -242,6 +242,21 @@ TEST_F(CatalogIntakeTest, KeepsUsersAttributes) {
   EXPECT_EQ(intake_->DeleteUser("u").code(), absl::StatusCode::kNotFound);
 }
 
+TEST_F(CatalogIntakeTest, ForgottenUsersHaveNoAttributesInAReplayEither) {
+  v1::User user;
+  for (const char* id : {"u", "v"}) {
+    user.set_id(id);
+    ASSERT_TRUE(intake_->PutUser(user).ok());
+  }
+  const auto offsets =
+      intake_->ForgetUsers(std::vector<std::string>{"u", "unknown"}, {{log::Topic::kEvents, 0, "u", "a record"}});
+  ASSERT_TRUE(offsets.ok()) << offsets.status();
+  EXPECT_EQ(offsets->size(), 1u);
+  EXPECT_EQ(ReadAll(log::Topic::kEvents, 0).size(), 1u);
+  EXPECT_EQ(catalog_->GetUser("u").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_TRUE(catalog_->GetUser("v").ok());
+}
+
 TEST_F(CatalogIntakeTest, PatchesLayAttributesOverWhatUsersHave) {
   const auto patch = [](const std::string& id, const char* country) {
     v1::User user;

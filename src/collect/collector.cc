@@ -7,14 +7,15 @@
 
 #include "base/json_writer.h"
 #include "bowerbird/v1/service.pb.h"
+#include "collect/declared_agents.h"
 #include "collect/event_json.h"
 #include "collect/event_protobuf.h"
 #include "collect/event_rules.h"
+#include "log/event_schema.h"
 
 namespace bowerbird::collect {
 namespace {
 
-constexpr uint32_t kEventSchema = 1;
 /// The user's event that takes an item out of their sight at once.
 constexpr std::string_view kHideType = "hide", kUnhideType = "unhide";
 
@@ -112,6 +113,7 @@ struct Collector::Batch {
   int64_t receive_time_us = 0;
   bool history = false;
   bool is_public = false;
+  std::string_view agent;  ///< a declared one; empty: none
   Origin origin;
   std::string common_fields;  ///< what intake stamps into every event of the batch, as bytes of a v1::Event
   uint64_t events = 0;
@@ -141,11 +143,13 @@ struct Collector::Impl {
         clock(clock),
         overlays(overlays),
         partitions(log->PartitionCount(log::Topic::kEvents)),
-        rules(this->config) {}
+        rules(this->config),
+        agents(this->config->traffic) {}
 
   template <typename Reader>
-  void Collect(std::string_view body, Source source, ReaderPool<Reader>* readers, Done done, Origin origin = {}) {
-    std::shared_ptr<Batch> batch = NewBatch(source);
+  void Collect(std::string_view body, const Sender& sender, ReaderPool<Reader>* readers, Done done,
+               Origin origin = {}) {
+    std::shared_ptr<Batch> batch = NewBatch(sender);
     batch->origin = std::move(origin);
     std::unique_ptr<Reader> reader = readers->Take();
     const absl::Status read =
@@ -157,13 +161,15 @@ struct Collector::Impl {
     Append(std::move(batch), std::move(done));
   }
 
-  std::shared_ptr<Batch> NewBatch(Source source) const {
+  std::shared_ptr<Batch> NewBatch(const Sender& sender) const {
     auto batch = std::make_shared<Batch>();
     batch->receive_time_us = clock->NowUs();
-    batch->history = source == Source::kHistory;
-    batch->is_public = source == Source::kPublic;
+    batch->history = sender.source == Source::kHistory;
+    batch->is_public = sender.source == Source::kPublic;
+    // An import's program is not that of who acted.
+    if (!batch->history) batch->agent = agents.Find(sender.agent);
     v1::Event common;
-    common.set_schema(kEventSchema);
+    common.set_schema(log::kEventSchema);
     common.set_receive_time_us(batch->receive_time_us);
     common.set_config_version(config->version);
     batch->common_fields = common.SerializeAsString();
@@ -218,6 +224,7 @@ struct Collector::Impl {
       }
     }
     if (!event->client_id().empty()) event->set_dedupe_print(hasher.DedupePrint(user, event->client_id()));
+    StampAgent(*batch, event);
 
     log::AppendRecord record;
     record.topic = log::Topic::kEvents;
@@ -247,6 +254,12 @@ struct Collector::Impl {
     return std::nullopt;
   }
 
+  /// Leaves of a User-Agent which declared agent it is.
+  void StampAgent(const Batch& batch, v1::Event* event) const {
+    const std::string_view agent = event->agent().empty() ? batch.agent : agents.Find(event->agent());
+    if (!event->agent().empty() || !agent.empty()) event->mutable_agent()->assign(agent);
+  }
+
   /// An identify tells the anonymous id's own partition, too, where what it did is folded; there is what it hands over
   /// to the user.
   void AddBecoming(const v1::Event& identify, catalog::UserKey user, Batch* batch) const {
@@ -263,9 +276,12 @@ struct Collector::Impl {
       event.set_client_id(identify.client_id());
       event.set_dedupe_print(hasher.DedupePrint(anonymous, identify.client_id()));
     }
+    v1::Event schema;
+    schema.set_schema(log::kEventSchemaMovesBlocks);
     const uint32_t partition = catalog::PartitionOf(anonymous, partitions);
-    batch->becomings.push_back(
-        {log::Topic::kEvents, partition, identify.anonymous(), event.SerializeAsString() + batch->common_fields});
+    // The last value of a field counts.
+    batch->becomings.push_back({log::Topic::kEvents, partition, identify.anonymous(),
+                                event.SerializeAsString() + batch->common_fields + schema.SerializeAsString()});
     batch->becoming_positions.push_back({anonymous, partition, 0});
     batch->becoming_users.push_back(user);
     batch->bytes += batch->becomings.back().value.size() + batch->becomings.back().key.size();
@@ -326,6 +342,7 @@ struct Collector::Impl {
   const Overlays overlays;
   const uint32_t partitions;
   const EventRules rules;
+  const DeclaredAgents agents;
   ReaderPool<EventJsonReader> json_readers{config};
   ReaderPool<EventProtobufReader> protobuf_readers{config};
 };
@@ -335,12 +352,12 @@ Collector::Collector(std::shared_ptr<const config::Config> config, const catalog
     : impl_(std::make_unique<Impl>(std::move(config), hasher, log, catalog, clock, overlays)) {}
 Collector::~Collector() = default;
 
-void Collector::Collect(std::string_view json_body, Source source, Done done) {
-  impl_->Collect(json_body, source, &impl_->json_readers, std::move(done));
+void Collector::Collect(std::string_view json_body, const Sender& sender, Done done) {
+  impl_->Collect(json_body, sender, &impl_->json_readers, std::move(done));
 }
 
-void Collector::CollectProtobuf(std::string_view body, Source source, Done done) {
-  impl_->Collect(body, source, &impl_->protobuf_readers, std::move(done));
+void Collector::CollectProtobuf(std::string_view body, const Sender& sender, Done done) {
+  impl_->Collect(body, sender, &impl_->protobuf_readers, std::move(done));
 }
 
 void Collector::CollectFrom(const Origin& origin, std::string_view body, bool protobuf, Done done) {
@@ -351,8 +368,8 @@ void Collector::CollectFrom(const Origin& origin, std::string_view body, bool pr
   }
 }
 
-void Collector::CollectEvents(std::vector<v1::Event> events, Source source, Done done) {
-  std::shared_ptr<Batch> batch = impl_->NewBatch(source);
+void Collector::CollectEvents(std::vector<v1::Event> events, const Sender& sender, Done done) {
+  std::shared_ptr<Batch> batch = impl_->NewBatch(sender);
   for (size_t i = 0; i < events.size(); ++i) {
     v1::Event& event = events[i];
     event.clear_schema();
@@ -366,6 +383,7 @@ void Collector::CollectEvents(std::vector<v1::Event> events, Source source, Done
     event.clear_becomes();
     event.clear_becomes_key();
     event.clear_merge();
+    event.clear_mark();
     impl_->Admit(static_cast<int64_t>(i), &event, event.event_time_us() != 0, nullptr, batch.get());
   }
   impl_->Append(std::move(batch), std::move(done));

@@ -72,15 +72,21 @@ class Collector {
   /// Who says it. History was true when it happened: old events are not late. Public: under a key that anybody may read
   /// out of a web page, which must not say who is who: identify events are rejected.
   enum class Source : uint8_t { kLive, kHistory, kPublic };
+  /// With which program: the User-Agent of the request, which speaks for its events that say none of their own.
+  struct Sender {
+    Sender(Source source, std::string_view agent = {}) : source(source), agent(agent) {}  // NOLINT: a source will do
+    Source source;
+    std::string_view agent;
+  };
 
   Collector(std::shared_ptr<const config::Config> config, const catalog::KeyHasher& hasher, log::EventLog* log,
             const catalog::Catalog* catalog, const base::Clock* clock, Overlays overlays);
   ~Collector();
 
   /// `json_body` is {"events": [...]}, a bare array of events, or one event. It is not used after the return.
-  void Collect(std::string_view json_body, Source source, Done done);
+  void Collect(std::string_view json_body, const Sender& sender, Done done);
   /// `body` is a v1::CollectRequest in protobuf; the same checks and verdicts.
-  void CollectProtobuf(std::string_view body, Source source, Done done);
+  void CollectProtobuf(std::string_view body, const Sender& sender, Done done);
   /// A body that another producer left somewhere, and that may be collected again after a restart. Nobody waits for its
   /// verdicts, so that what a client would be told must be kept by the caller.
   struct Origin {
@@ -88,8 +94,9 @@ class Collector {
     int64_t time_us = 0;  ///< when it was written: the time of events without one; 0: unknown
   };
   void CollectFrom(const Origin& origin, std::string_view body, bool protobuf, Done done);
-  /// The same checks for events that were read elsewhere. Fields that intake stamps are ignored.
-  void CollectEvents(std::vector<v1::Event> events, Source source, Done done);
+  /// The same checks for events that were read elsewhere, with the User-Agent in `agent`. Fields that intake stamps are
+  /// ignored.
+  void CollectEvents(std::vector<v1::Event> events, const Sender& sender, Done done);
 
  private:
   struct Batch;

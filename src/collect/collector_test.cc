@@ -11,6 +11,7 @@
 
 #include "bowerbird/v1/service.pb.h"
 #include "collect/intake_for_test.h"
+#include "log/event_schema.h"
 
 namespace bowerbird::collect {
 namespace {
@@ -124,6 +125,44 @@ TEST_F(CollectorTest, StampsWhatSignalsNeed) {
   EXPECT_EQ(event.item_attributes().at("brand").string_value(), "acme");
 }
 
+TEST_F(CollectorTest, LeavesOfAUserAgentWhichDeclaredAgentItIs) {
+  constexpr char kCrawler[] = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
+  const auto collect = [&](std::string_view events, Collector::Source source, std::string_view agent) {
+    std::promise<void> done;
+    collector_->Collect(events, Collector::Sender(source, agent), [&](const absl::StatusOr<CollectResult>& collected) {
+      EXPECT_TRUE(collected.ok()) << collected.status();
+      EXPECT_EQ(collected->rejected, 0u);
+      done.set_value();
+    });
+    done.get_future().get();
+  };
+  const auto agent_of = [&](const std::string& user) {
+    for (const v1::Event& event : Stored()) {
+      if (event.user() == user) return event.agent();
+    }
+    return std::string("no event");
+  };
+  // Off: nothing of it is kept.
+  collect(R"({"type":"click","user":"off","item":"i","agent":"Googlebot/2.1"})", Collector::Source::kLive, kCrawler);
+  EXPECT_EQ(agent_of("off"), "");
+  config::Config enabled = *config_;
+  enabled.traffic.enabled = true;
+  Make(std::make_shared<const config::Config>(enabled));
+  collect(R"({"type":"click","user":"crawler","item":"i"})", Collector::Source::kPublic, kCrawler);
+  EXPECT_EQ(agent_of("crawler"), "bot/");
+  collect(R"({"type":"click","user":"person","item":"i"})", Collector::Source::kLive, "Mozilla/5.0 Chrome/131.0");
+  EXPECT_EQ(agent_of("person"), "");
+  // A backend that sends for others says with which program they act.
+  collect(R"([{"type":"click","user":"theirs","item":"i","agent":"my Spider 2"},
+              {"type":"click","user":"browser","item":"i","agent":"Mozilla/5.0 Firefox"}])",
+          Collector::Source::kLive, "python-requests/2.32");
+  EXPECT_EQ(agent_of("theirs"), "spider");
+  EXPECT_EQ(agent_of("browser"), "");
+  collect(R"({"type":"click","user":"imported","item":"i"})", Collector::Source::kHistory, kCrawler);
+  EXPECT_EQ(agent_of("imported"), "") << "the import's program";
+  EXPECT_EQ(ProblemOf(R"({"type":"click","user":"u","item":"i","mark":{}})").code, "unknown_field");
+}
+
 TEST_F(CollectorTest, AcceptsAnUnknownItemWithoutAStamp) {
   ASSERT_TRUE(Collect(R"({"type":"click","user":"u","item":"new"})").ok());
   const std::vector<v1::Event> stored = Stored();
@@ -147,6 +186,8 @@ TEST_F(CollectorTest, AnIdentifyTellsBothPartitionsAtOnce) {
   EXPECT_EQ(of_id.becomes_key(), hasher_.User("u").value);
   EXPECT_EQ(of_id.dedupe_print(), hasher_.DedupePrint(hasher_.User("a"), "c1"));
   EXPECT_EQ(of_id.config_version(), config_->version);
+  EXPECT_EQ(of_user.schema(), log::kEventSchema);
+  EXPECT_EQ(of_id.schema(), log::kEventSchemaMovesBlocks);
   // A request for either waits for its own record.
   EXPECT_TRUE(last_acknowledged_.Get(hasher_.User("u")).has_value());
   EXPECT_TRUE(last_acknowledged_.Get(hasher_.User("a")).has_value());

@@ -28,19 +28,20 @@ enum class FieldId : uint8_t {
   kCollection,
   kQuery,
   kAttributes,
+  kAgent,
   kUnknown,
 };
 
 /// In the order of FieldId.
-constexpr std::string_view kFieldNames[] = {"type",          "user",     "anonymous",  "item",       "client_id",
-                                            "event_time_us", "time",     "surface",    "request_id", "position",
-                                            "value",         "dwell_ms", "collection", "query",      "attributes"};
+constexpr std::string_view kFieldNames[] = {
+    "type",       "user",     "anonymous", "item",     "client_id",  "event_time_us", "time",       "surface",
+    "request_id", "position", "value",     "dwell_ms", "collection", "query",         "attributes", "agent"};
 static_assert(std::size(kFieldNames) == static_cast<size_t>(FieldId::kUnknown));
 
 /// Fields of v1::Event that only intake writes.
-constexpr std::string_view kStampedNames[] = {"schema",         "user_key", "item_key",        "receive_time_us",
-                                              "config_version", "late",     "item_categories", "item_attributes",
-                                              "dedupe_print",   "becomes",  "becomes_key",     "merge"};
+constexpr std::string_view kStampedNames[] = {
+    "schema",          "user_key",     "item_key", "receive_time_us", "config_version", "late", "item_categories",
+    "item_attributes", "dedupe_print", "becomes",  "becomes_key",     "merge",          "mark"};
 
 constexpr int64_t kInt64Min = std::numeric_limits<int64_t>::min();
 constexpr int64_t kInt64Max = std::numeric_limits<int64_t>::max();
@@ -138,6 +139,9 @@ struct EventJsonReader::Impl {
       }
       case FieldId::kAttributes:
         ReadAttributes(value, path);
+        return;
+      case FieldId::kAgent:
+        reader.ReadText(value, path, event.mutable_agent());
         return;
       case FieldId::kUnknown:
         return;

@@ -94,6 +94,8 @@ class EventParser {
       case Event::kAttributesFieldNumber:
         if (Expect(in, Type::kBytes)) ReadAttribute(in.bytes());
         return;
+      case Event::kAgentFieldNumber:
+        return Text(in, event_->mutable_agent());
       default:
         RejectUnknown(in.field());
     }

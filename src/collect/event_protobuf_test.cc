@@ -86,7 +86,7 @@ TEST_F(EventProtobufTest, ABadEventIsRejectedAloneWithItsField) {
   EXPECT_EQ(ProblemOf(bytes).code, "");
   EXPECT_EQ(ProblemOf(stamped.SerializeAsString()).field, "events[0].user_key");
   EXPECT_EQ(ProblemOf(stamped.SerializeAsString()).code, "unknown_field");
-  EXPECT_EQ(ProblemOf(bytes + "\x7a\x01x").code, "unknown_field");              // field 15
+  EXPECT_EQ(ProblemOf(bytes + "\x82\x01\x01x").code, "unknown_field");          // field 16
   EXPECT_EQ(ProblemOf(bytes + std::string("\x10\x01", 2)).code, "wrong_type");  // user as a number
   EXPECT_EQ(ProblemOf(bytes + "\x48\xff\xff\xff\xff\x7f").code, "out_of_range");
   EXPECT_EQ(ProblemOf(bytes + "\x48\xff\xff\xff\xff\x7f").field, "events[0].position");

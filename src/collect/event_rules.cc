@@ -48,6 +48,7 @@ std::optional<Problem> EventRules::Check(v1::Event* event) const {
     if (auto problem = catalog::CheckText(id.text, id.name, limits.id_bytes_max)) return problem;
   }
   if (auto problem = catalog::CheckText(event->query(), "query", limits.attribute_bytes_max)) return problem;
+  if (auto problem = catalog::CheckText(event->agent(), "agent", limits.attribute_bytes_max)) return problem;
   if (!std::isfinite(event->value())) {
     return Problem{"not_finite", "value", fmt::format("found {}; expected a finite number", event->value())};
   }

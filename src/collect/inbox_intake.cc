@@ -74,6 +74,7 @@ void InboxIntake::Stop() {
 
 absl::StatusOr<size_t> InboxIntake::TakeOnce(int64_t timeout_us) {
   ASSIGN_OR_RETURN(const std::vector<log::InboxRecord> records, inbox_->Take(kRecordsAtOnce, kBytesAtOnce, timeout_us));
+  lag_ = inbox_->Lag();
   if (records.empty()) return size_t{0};
   std::vector<absl::StatusOr<CollectResult>> answers(records.size());
   std::vector<size_t> left(records.size());
@@ -99,6 +100,7 @@ absl::StatusOr<size_t> InboxIntake::TakeOnce(int64_t timeout_us) {
   }
   // A commit that fails makes records come again, which does no harm.
   if (!inbox_->Commit().ok()) ++failures_;
+  lag_ = inbox_->Lag();
   return records.size();
 }
 

@@ -46,9 +46,10 @@ class InboxIntake {
 
   struct Counters {
     uint64_t records = 0, accepted = 0, rejected = 0, dead_letters = 0, failures = 0;
+    uint64_t lag = 0;  ///< records that wait, as of the last turn
   };
   Counters counters() const {
-    return {records_.load(), accepted_.load(), rejected_.load(), dead_letters_.load(), failures_.load()};
+    return {records_.load(), accepted_.load(), rejected_.load(), dead_letters_.load(), failures_.load(), lag_.load()};
   }
 
  private:
@@ -63,7 +64,7 @@ class InboxIntake {
   const std::string topic_;
   const CollectorOf collector_;
   log::EventLog* const log_;
-  std::atomic<uint64_t> records_ = 0, accepted_ = 0, rejected_ = 0, dead_letters_ = 0, failures_ = 0;
+  std::atomic<uint64_t> records_ = 0, accepted_ = 0, rejected_ = 0, dead_letters_ = 0, failures_ = 0, lag_ = 0;
   absl::Notification stop_;
   std::thread thread_;
 };

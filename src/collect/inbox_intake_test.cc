@@ -28,6 +28,7 @@ class MemoryInbox final : public log::Inbox {
     while (next_ < records_->size() && taken.size() < records_max) taken.push_back((*records_)[next_++]);
     return taken;
   }
+  uint64_t Lag() override { return records_->size() - *committed_; }
   absl::Status Commit() override {
     *committed_ = next_;
     return absl::OkStatus();

@@ -217,6 +217,7 @@ class SegmentMapping::Message {
     user_ = Text(message_, "userId");
     anonymous_ = Text(message_, "anonymousId");
     message_id_ = Text(message_, "messageId");
+    ReadAgent();
     ReadTime();
     if (user_.empty() && anonymous_.empty() && !rejected()) {
       return Reject({"missing_field", "userId", "found neither userId nor anonymousId; expected one of them"});
@@ -255,6 +256,15 @@ class SegmentMapping::Message {
     }
   }
 
+  /// A context that is none, or says something else of it, says nothing.
+  void ReadAgent() {
+    const auto context = Get(message_, "context");
+    dom::object object;
+    std::string_view agent;
+    if (!context || context->get(object) != simdjson::SUCCESS) return;
+    if (object.at_key("userAgent").get(agent) == simdjson::SUCCESS) agent_ = mapping_.agents_.Find(agent);
+  }
+
   v1::Event* AddEvent(const std::string& type, std::string user) {
     if (++events_ > config_.collect.batch_events_max) {
       Reject({"too_many_events", "",
@@ -266,6 +276,7 @@ class SegmentMapping::Message {
     event->set_type(type);
     event->set_user(std::move(user));
     event->set_client_id(message_id_);
+    event->mutable_agent()->assign(agent_);
     if (time_us_) event->set_event_time_us(*time_us_);
     return event;
   }
@@ -469,13 +480,14 @@ class SegmentMapping::Message {
   SegmentBatch* const batch_;
   const uint32_t index_;
   std::string user_, anonymous_, message_id_;
+  std::string_view agent_;  ///< a declared one; empty: none
   std::optional<int64_t> time_us_;
   uint32_t events_ = 0;
   SegmentMessage result_;
 };
 
 SegmentMapping::SegmentMapping(std::shared_ptr<const config::Config> config)
-    : config_(std::move(config)), names_(*config_) {}
+    : config_(std::move(config)), names_(*config_), agents_(config_->traffic) {}
 
 bool SegmentMapping::TooLarge(const SegmentBatch& batch) const {
   return batch.event_bytes > 4 * config_->collect.body_bytes_max;

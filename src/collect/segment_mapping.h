@@ -11,6 +11,7 @@
 #include "bowerbird/v1/event.pb.h"
 #include "bowerbird/v1/user.pb.h"
 #include "catalog/problem.h"
+#include "collect/declared_agents.h"
 #include "collect/segment_names.h"
 #include "config/config.h"
 
@@ -62,6 +63,7 @@ class SegmentMapping {
 
   const std::shared_ptr<const config::Config> config_;
   const SegmentNames names_;
+  const DeclaredAgents agents_;
 };
 
 /// The write key that a body carries beside its messages, as browsers send it; empty when there is none. Reads the

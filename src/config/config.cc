@@ -34,6 +34,8 @@ expression::Schema Config::ItemSchema() const {
   for (const Attribute& attribute : item_attributes) {
     if (!attribute.embedding) BOWERBIRD_CHECK(schema.Add(attribute.name, attribute.type).ok());
   }
+  schema.OpenBelow(std::string(kUserFeatures), std::string(kFeatureForm));
+  schema.OpenBelow(std::string(kItemFeatures), std::string(kFeatureForm));
   return schema;
 }
 

@@ -62,7 +62,8 @@ struct Collect {
 
 struct Log {
   enum class Kind : uint8_t { kEmbedded, kKafka } kind = Kind::kEmbedded;
-  int64_t retention_us = 0;  ///< 0 keeps everything
+  int64_t retention_us = 0;                     ///< 0 keeps everything
+  base::StringMap<int64_t> topic_retention_us;  ///< by topic, in the place of retention_us; 0 keeps everything
   // Of kind kafka.
   std::vector<std::string> brokers;  ///< "host:port"
   std::string topic_prefix;          ///< "" in the file: the app's name and a dot
@@ -91,6 +92,7 @@ struct State {
 struct Signal {
   std::string name;
   std::string kind;
+  bool per_item = false;              ///< what everybody did with an item; else what a user did
   std::string of;                     ///< a field, or "1"; empty for kinds that count events
   std::string by;                     ///< a field; empty: one value for all events
   std::vector<std::string> on;        ///< event types that count
@@ -102,6 +104,46 @@ struct Signal {
   std::shared_ptr<const expression::Program> where;  ///< over `where_fields`; null: every event
   std::vector<std::string> where_fields;             ///< what the program's attributes are, by index
   std::string owner, description;
+};
+
+/// What an expression reads of a signal.
+struct SignalField {
+  std::string signal;  ///< its name
+  std::string key;     ///< with `by`: which key; empty: the keys themselves, as a set
+};
+
+/// The attributes of an expression that are signals per item: those from `first` on.
+struct ItemSignalFields {
+  uint32_t first = 0;
+  std::vector<SignalField> fields;  ///< none: it reads none
+};
+
+/// What a condition of a segment reads of a user, beside the numbers of tables that it names.
+struct SegmentField {
+  enum class Kind : uint8_t { kLifecycle, kEvents, kFirstTime, kLastTime, kSignal } kind = Kind::kEvents;
+  SignalField signal;  ///< kSignal
+};
+
+/// A declared set of users: those of whom a condition over their signals holds.
+struct UserSegment {
+  std::string name;
+  std::shared_ptr<const expression::Program> where;
+  std::vector<SegmentField> fields;  ///< what the program's attributes are, by index
+  std::string owner, description;
+};
+
+/// What names other teams' tables of numbers in a text, and what follows: a table and one of its columns.
+inline constexpr std::string_view kUserFeatures = "user.features.", kItemFeatures = "item.features.";
+inline constexpr std::string_view kFeatureForm = "TABLE.COLUMN";
+/// Why a filter has no product of vectors: it is asked of every item, not of some hundred candidates.
+inline constexpr std::string_view kNoProduct =
+    "numbers: products of vectors are for rules and for the ranker's features";
+
+/// A number of those tables that the ranker takes beside its own features.
+struct RankFeature {
+  std::string name;  ///< number.Text()
+  expression::OpenNumber number;
+  double weight = 0;  ///< in the hand-made sum; 0: a trained ranker's alone
 };
 
 enum class GeneratorKind : uint8_t { kIals, kCoOccurrence, kTrending, kFresh, kPopular, kSimilar, kNext };
@@ -127,10 +169,11 @@ enum class SeenPolicy : uint8_t { kExclude, kDemote, kAllow };
 struct Rule {
   enum class Kind : uint8_t { kBoost, kBury, kPin } kind = Kind::kBoost;
   std::string name;
-  std::shared_ptr<const expression::Program> when;  ///< boost, bury: over item attributes
-  double factor = 1.0;                              ///< boost > 1; bury in [0, 1)
-  std::string item;                                 ///< pin
-  uint32_t position = 0;                            ///< pin: from 1
+  std::shared_ptr<const expression::Program> when;  ///< boost, bury: over item attributes and `when_signals`
+  ItemSignalFields when_signals;
+  double factor = 1.0;    ///< boost > 1; bury in [0, 1)
+  std::string item;       ///< pin
+  uint32_t position = 0;  ///< pin: from 1
 };
 
 struct Surface {
@@ -149,6 +192,7 @@ struct Surface {
   uint32_t category_cap = 0;  ///< most items of one category on a page; 0 = no cap
   std::shared_ptr<const expression::Program> filter;  ///< always applied; may be null
   std::vector<Rule> rules;
+  std::vector<RankFeature> features;  ///< in the order of the file
 };
 
 struct Pipeline {
@@ -179,6 +223,27 @@ struct Lake {
   uint32_t sql_threads = 2;
 };
 
+/// Users who were forgotten leave log, lake and files at the next turn of the job that redacts.
+struct Forget {
+  int64_t interval_us = 86'400'000'000;
+};
+
+/// Rules by which users are found to be no persons; what they do is kept, and left out of signals, training and
+/// metrics.
+struct Traffic {
+  bool enabled = false;
+  /// In lower case: parts of the User-Agent of programs that say what they are. Without "bot " ("CUBOT X18" is a
+  /// phone) and without the libraries that a product's own backend sends with.
+  std::vector<std::string> agents = {"bot/",        "bot;",          "bot)",       "+http",     "crawler",
+                                     "spider",      "slurp",         "headless",   "phantomjs", "lighthouse",
+                                     "externalhit", "mediapartners", "ia_archiver"};
+  uint32_t rate = 300;  ///< more events of a user within rate_window are no person's; 0: no rule
+  int64_t rate_window_us = 60'000'000;
+  double entropy = 1.0;  ///< bits: gaps between actions that tell less are a machine's; 0: no rule
+  uint32_t entropy_actions = 64;
+  int64_t mark_us = 86'400'000'000;  ///< how long a mark lasts after its last reason
+};
+
 /// [segment]: what an event name of Segment's track call becomes, before the built-in names.
 struct SegmentName {
   std::string event;  ///< as the client sends it
@@ -197,12 +262,15 @@ struct Config {
   Log log;
   State state;
   std::vector<Signal> signals;
+  std::vector<UserSegment> user_segments;
   std::vector<Generator> generators;
   std::vector<Objective> objectives;
   std::vector<Surface> surfaces;
   Pipeline pipeline;
   Served served;
   Lake lake;
+  Forget forget;
+  Traffic traffic;
 
   const EventType* FindEventType(std::string_view name) const;
   const EventType* FindEventTypeByCode(uint8_t code) const;
@@ -210,7 +278,7 @@ struct Config {
   const Generator* FindGenerator(std::string_view name) const;
   const Surface* FindSurface(std::string_view name) const;
   /// The declared item attributes plus the built-in ones (see expression/schema notes in docs/config.md) as an
-  /// expression schema.
+  /// expression schema, open below kUserFeatures and kItemFeatures.
   expression::Schema ItemSchema() const;
 };
 

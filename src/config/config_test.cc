@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "config/objectives.h"
+
 namespace bowerbird::config {
 namespace {
 
@@ -398,6 +400,63 @@ TEST(LoadTest, ListsEveryProblemOnItsOwnLine) {
   std::ofstream(path) << StarterText();
   EXPECT_TRUE(Load(path).ok());
   std::filesystem::remove(path);
+}
+
+TEST(ObjectivesTest, AreReadInFull) {
+  constexpr char kText[] = R"(
+[items.attributes]
+brand = "string"
+[objectives.click]
+event = "click"
+[objectives.look]
+on = ["impression", "closeup"]
+where = "event.dwell_ms >= 10000 and item.brand == 'acme'"
+window = "10m"
+weight = 0.5
+)";
+  const auto objectives = ParseObjectives(kText, "test.toml");
+  ASSERT_TRUE(objectives.ok()) << objectives.status();
+  ASSERT_EQ(objectives->size(), 2u);
+  EXPECT_THAT((*objectives)[0].on, testing::ElementsAre("click"));
+  EXPECT_EQ((*objectives)[0].where, nullptr);
+  EXPECT_EQ((*objectives)[0].window_us, int64_t{86'400} * 1'000'000);
+  EXPECT_THAT((*objectives)[1].on, testing::ElementsAre("impression", "closeup"));
+  ASSERT_NE((*objectives)[1].where, nullptr);
+  EXPECT_EQ((*objectives)[1].weight, 0.5);
+  // What a predicate reads of the item is in every event from now on.
+  const ParseResult parsed = Parse(kText, "test.toml");
+  ASSERT_NE(parsed.config, nullptr);
+  EXPECT_TRUE(parsed.config->FindItemAttribute("brand")->stamp);
+  EXPECT_EQ(parsed.config->objectives[1].event, "impression");
+  EXPECT_TRUE(absl::IsInvalidArgument(ParseObjectives("[objectives.a]", "test.toml").status()));
+}
+
+TEST(FeaturesTest, TheRankerTakesNumbersOfTablesThatNobodyLoadedYet) {
+  const auto config = Read(R"toml(
+[surfaces.home]
+generators = ["fresh"]
+filter = "item.features.quality.score > 0.2 and not (user.features.taste.churn > 0.9)"
+[surfaces.home.features]
+"dot(user.features.taste.v, item.features.quality.v)" = 0.5
+"item.features.quality.score" = 0
+[[surfaces.home.rules]]
+name = "liked"
+kind = "boost"
+when = "dot(user.features.taste.v, item.features.quality.v) > 0.7"
+factor = 2
+[segments.leaving]
+where = "user.features.taste.churn > 0.5"
+)toml");
+  ASSERT_NE(config, nullptr);
+  const Surface& home = *config->FindSurface("home");
+  ASSERT_EQ(home.features.size(), 2u);
+  EXPECT_EQ(home.features[0].name, "dot(user.features.taste.v,item.features.quality.v)");
+  EXPECT_EQ(home.features[0].number.name, "user.features.taste.v");
+  EXPECT_EQ(home.features[0].weight, 0.5);
+  EXPECT_EQ(home.features[1].name, "item.features.quality.score");
+  EXPECT_EQ(home.filter->open().size(), 2u);
+  EXPECT_EQ(config->user_segments[0].where->open().size(), 1u);
+  EXPECT_TRUE(config->FindSurface("related")->features.empty());
 }
 
 }  // namespace

@@ -50,6 +50,8 @@ a = { kind = "decayed_sum", on = ["click"], half_life = "1d", by = "item.id", zz
 b = { kind = "count", on = ["click"], window = "1d", zzz = 0 }
 c = { kind = "ratio", on = ["click"], of = "save", zzz = 0 }
 d = { kind = "last_n", on = ["click"], zzz = 0 }
+[segments]
+a = { where = "events > 1", zzz = 0 }
 [generators]
 a = { kind = "trending", zzz = 0 }
 b = { kind = "co_occurrence", zzz = 0 }
@@ -76,6 +78,10 @@ zzz = 0
 [lake]
 zzz = 0
 [lake.retention]
+zzz = 0
+[forget]
+zzz = 0
+[traffic]
 zzz = 0
 )",
                                                           "x")

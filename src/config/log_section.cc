@@ -99,6 +99,16 @@ void ReadLog(TableReader table, const std::string& app, Draft* draft) {
   if (log->retention_us > 0 && log->retention_us < kHourUs) {
     table.Refuse("retention", "less than an hour", "\"0s\" (keep everything) or at least \"1h\"");
   }
+  TableReader topics = table.Table("topic_retention");
+  for (const char* name :
+       {"events", "catalog", "users", "collections", "served", "exposures", "outbox", "item_tables", "dead_letters"}) {
+    int64_t keep_us = -1;
+    topics.Duration(name, 0, kDurationUsMax, &keep_us);
+    if (keep_us > 0 && keep_us < kHourUs)
+      topics.Refuse(name, "less than an hour", "\"0s\" (keep everything) or at least \"1h\"");
+    if (keep_us >= 0) log->topic_retention_us[name] = keep_us;
+  }
+  topics.RefuseUnknown("[log.topic_retention]");
   const bool kafka = log->kind == Log::Kind::kKafka;
   if (!kafka && kind_known) {
     for (const std::string_view key :

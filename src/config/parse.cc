@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "config/config.h"
+#include "config/objectives.h"
 #include "config/problem_list.h"
 #include "config/problems.h"
 #include "config/sections.h"
@@ -14,25 +15,42 @@
 
 namespace bowerbird::config {
 
+namespace {
+
+/// Lays the text over the defaults.
+void Read(std::string_view text, Draft* draft) {
+  const TomlDocument document = ParseToml(text, draft->problems);
+  if (!document.complete) return;
+  TableReader root(&document.root, "", 0, draft->problems);
+  ReadSettings(&root, draft);
+  ReadEvents(&root, draft);
+  ReadSegment(&root, draft);
+  ReadItemsAndUsers(&root, draft);
+  ReadSignals(&root, draft);
+  ReadUserSegments(&root, draft);
+  ReadGenerators(&root, draft);
+  ReadObjectives(&root, draft);
+  ReadSurfaces(&root, draft);
+  root.RefuseUnknown("bowerbird.toml");
+}
+
+}  // namespace
+
 ParseResult Parse(std::string_view text, std::string_view file) {
   Problems problems(file);
   Draft draft{.config = DefaultConfig(), .problems = &problems};
-  const TomlDocument document = ParseToml(text, &problems);
-  if (document.complete) {
-    TableReader root(&document.root, "", 0, &problems);
-    ReadSettings(&root, &draft);
-    ReadEvents(&root, &draft);
-    ReadSegment(&root, &draft);
-    ReadItemsAndUsers(&root, &draft);
-    ReadSignals(&root, &draft);
-    ReadGenerators(&root, &draft);
-    ReadObjectives(&root, &draft);
-    ReadSurfaces(&root, &draft);
-    root.RefuseUnknown("bowerbird.toml");
-  }
+  Read(text, &draft);
   if (problems.size() > 0) return {nullptr, problems.Take()};
   draft.config.version = base::Sha256Hex(text).substr(0, 16);
   return {std::make_shared<const Config>(std::move(draft.config)), {}};
+}
+
+absl::StatusOr<std::vector<EventObjective>> ParseObjectives(std::string_view text, std::string_view file) {
+  Problems problems(file);
+  Draft draft{.config = DefaultConfig(), .problems = &problems};
+  Read(text, &draft);
+  if (problems.size() > 0) return absl::InvalidArgumentError(ProblemList(problems.Take()));
+  return std::move(draft.objectives);
 }
 
 absl::StatusOr<std::shared_ptr<const Config>> Load(const std::string& path) {

@@ -12,6 +12,7 @@ constexpr size_t kGeneratorsMax = 64;
 constexpr size_t kObjectivesMax = 64;
 // A surface's place in the config, counted from 1, is one byte in a stored action; the defaults count too.
 constexpr size_t kSurfacesMax = 250;
+constexpr size_t kRankFeaturesMax = 64;
 
 constexpr std::pair<std::string_view, GeneratorKind> kKinds[] = {
     {"ials", GeneratorKind::kIals},         {"co_occurrence", GeneratorKind::kCoOccurrence},
@@ -84,6 +85,28 @@ void ReadWeights(TableReader weights, Surface* surface) {
   }
 }
 
+void ReadRankFeatures(TableReader features, const Draft& draft, Surface* surface) {
+  if (!features.exists() || !features.CheckCount(kRankFeaturesMax)) return;
+  surface->features.clear();
+  for (const NameAt& name : features.Keys()) {
+    RankFeature feature;
+    features.Number(name.text, Interval::Closed(-1000, 1000), &feature.weight);
+    expression::CompileError error;
+    auto number = expression::ParseOpenNumber(name.text, draft.item_schema, &error);
+    if (!number.has_value()) {
+      features.Refuse(name.text, fmt::format("{} at {} of {}", error.found, error.position, Quote(name.text)),
+                      error.expected);
+      continue;
+    }
+    feature.name = number->Text();
+    feature.number = *std::move(number);
+    if (std::ranges::find(surface->features, feature.name, &RankFeature::name) != surface->features.end()) {
+      features.Refuse(name.text, "a second " + Quote(feature.name), "each number once");
+    }
+    surface->features.push_back(std::move(feature));
+  }
+}
+
 void ReadSurface(TableReader table, bool declared, Draft* draft, Surface* surface) {
   if (declared) table.Require("generators", "a list of generators");
   table.Bool("needs_item", &surface->needs_item);
@@ -99,6 +122,12 @@ void ReadSurface(TableReader table, bool declared, Draft* draft, Surface* surfac
   table.Number("diversity", Interval::Share(), &surface->diversity);
   table.Integer("category_cap", 0, 1000, &surface->category_cap);
   surface->filter = ReadExpression(&table, "filter", *draft);
+  if (surface->filter != nullptr) {
+    const auto product =
+        std::ranges::find_if(surface->filter->open(), [](const auto& one) { return !one.other.empty(); });
+    if (product != surface->filter->open().end()) table.Refuse("filter", product->Text(), std::string(kNoProduct));
+  }
+  ReadRankFeatures(table.Table("features"), *draft, surface);
   surface->rules = ReadRules(&table, draft);
   table.RefuseUnknown("a surface");
 }
@@ -106,6 +135,27 @@ void ReadSurface(TableReader table, bool declared, Draft* draft, Surface* surfac
 template <typename T>
 bool Contains(const std::vector<T>& declared, std::string_view name) {
   return std::ranges::find(declared, name, &T::name) != declared.end();
+}
+
+/// `on`, a list of event types, or `event`, one of them.
+void ReadObjectiveEvents(TableReader* table, Draft* draft, EventObjective* objective) {
+  std::vector<NameAt> names;
+  if (table->Has("event") && table->Has("on")) {
+    table->Take("event");
+    table->Refuse("event", "an event beside `on`", "either: `event` is `on` with one type");
+    table->Take("event");
+  }
+  if (!table->Has("on")) {
+    table->Require("event", "an event type");
+    std::string event;
+    table->Text("event", 1, 64, &event);
+    if (!event.empty()) names.push_back({event, table->LineOf("event"), table->PathOf("event")});
+  } else if (table->Names("on", &names) && names.empty()) {
+    table->Refuse("on", "an empty list", "at least one event type");
+  }
+  for (const NameAt& name : names) {
+    if (CheckEventType(name, *draft)) objective->on.push_back(name.text);
+  }
 }
 
 }  // namespace
@@ -125,18 +175,17 @@ void ReadObjectives(TableReader* root, Draft* draft) {
   TableReader objectives = root->Table("objectives");
   for (auto& [name, table] : objectives.NamedTables(kObjectivesMax)) {
     CheckName(name, draft->problems);
-    Objective objective;
+    EventObjective objective;
     objective.name = name.text;
     objective.window_us = kDayUs;
-    table.Require("event", "an event type");
-    table.Text("event", 1, 64, &objective.event);
-    if (!objective.event.empty()) {
-      CheckEventType({objective.event, table.LineOf("event"), table.PathOf("event")}, *draft);
-    }
+    ReadObjectiveEvents(&table, draft, &objective);
     table.Duration("window", kSecondUs, 365 * kDayUs, &objective.window_us);
     table.Number("weight", Interval::Closed(-1000, 1000), &objective.weight);
+    ReadEventWhere(&table, draft, objective.on, &objective.where, &objective.where_fields);
     table.RefuseUnknown("an objective");
-    draft->config.objectives.push_back(std::move(objective));
+    draft->config.objectives.push_back(
+        {objective.name, objective.on.empty() ? "" : objective.on.front(), objective.window_us, objective.weight});
+    draft->objectives.push_back(std::move(objective));
   }
 }
 

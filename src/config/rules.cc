@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <set>
 
+#include "config/signal_fields.h"
+
 namespace bowerbird::config {
 namespace {
 
@@ -12,11 +14,36 @@ constexpr size_t kRulesMax = 100;
 constexpr std::pair<std::string_view, Rule::Kind> kKinds[] = {
     {"boost", Rule::Kind::kBoost}, {"bury", Rule::Kind::kBury}, {"pin", Rule::Kind::kPin}};
 
+bool ReadExpressionText(TableReader* table, std::string_view key, std::string* text) {
+  if (!table->Has(key)) {
+    table->Take(key);
+    return false;
+  }
+  table->Text(key, 1, expression::Program::kTextBytesMax, text);
+  return !text->empty();
+}
+
+void RefuseExpression(TableReader* table, std::string_view key, const std::string& text,
+                      const expression::CompileError& error, const Draft& draft) {
+  const bool on_broken = std::ranges::any_of(draft.broken_attributes,
+                                             [&](const std::string& name) { return text.find(name) != text.npos; });
+  if (on_broken) return;
+  table->Refuse(key, fmt::format("{} at {} of {}", error.found, error.position, Quote(text)), error.expected);
+}
+
+void ReadWhen(TableReader* table, const Draft& draft, Rule* rule) {
+  std::string text;
+  if (!ReadExpressionText(table, "when", &text)) return;
+  expression::CompileError error;
+  rule->when = CompileOverItemSignals(draft.config, draft.item_schema, text, &rule->when_signals, &error);
+  if (rule->when == nullptr) RefuseExpression(table, "when", text, error, draft);
+}
+
 void ReadScoring(TableReader* table, const Draft& draft, Rule* rule) {
   const bool boost = rule->kind == Rule::Kind::kBoost;
   const Interval factors = boost ? Interval::AboveTo(1, 1000) : Interval::FromBelow(0, 1);
   table->Require("when", "an expression over item attributes, such as \"price < 20\"");
-  rule->when = ReadExpression(table, "when", draft);
+  ReadWhen(table, draft, rule);
   table->Require("factor", factors.ToString());
   table->Number("factor", factors, &rule->factor);
   table->RefuseUnknown(boost ? "a boost" : "a bury");
@@ -51,22 +78,12 @@ Rule ReadRule(TableReader* table, const Draft& draft) {
 
 std::shared_ptr<const expression::Program> ReadExpression(TableReader* table, std::string_view key,
                                                           const Draft& draft) {
-  if (!table->Has(key)) {
-    table->Take(key);
-    return nullptr;
-  }
   std::string text;
-  table->Text(key, 1, expression::Program::kTextBytesMax, &text);
-  if (text.empty()) return nullptr;
+  if (!ReadExpressionText(table, key, &text)) return nullptr;
   expression::CompileError error;
   std::shared_ptr<const expression::Program> program = expression::Program::Compile(text, draft.item_schema, &error);
-  if (program != nullptr) return program;
-  const bool on_broken = std::ranges::any_of(draft.broken_attributes,
-                                             [&](const std::string& name) { return text.find(name) != text.npos; });
-  if (!on_broken) {
-    table->Refuse(key, fmt::format("{} at {} of {}", error.found, error.position, Quote(text)), error.expected);
-  }
-  return nullptr;
+  if (program == nullptr) RefuseExpression(table, key, text, error, draft);
+  return program;
 }
 
 std::vector<Rule> ReadRules(TableReader* surface, Draft* draft) {

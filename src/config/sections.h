@@ -1,10 +1,14 @@
 #pragma once
 
+#include <memory>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/string_map.h"
 #include "config/config.h"
+#include "config/objectives.h"
 #include "config/problems.h"
 #include "config/table_reader.h"
 
@@ -20,6 +24,7 @@ struct Draft {
   /// told twice.
   base::StringSet broken_attributes;
   expression::Schema item_schema;
+  std::vector<EventObjective> objectives;  ///< as Config::objectives, in full
 };
 
 /// What holds without a file.
@@ -28,14 +33,20 @@ Generator GeneratorDefaults(std::string_view name, GeneratorKind kind);
 
 /// [log], of the app of this name.
 void ReadLog(TableReader table, const std::string& app, Draft* draft);
-/// [app] [collect] [log] [state] [pipeline] [served] [lake], but for state's category attribute, which is [items]'
-/// business.
+/// [app] [collect] [log] [state] [pipeline] [served] [lake] [forget], but for state's category attribute, which is
+/// [items]' business.
 void ReadSettings(TableReader* root, Draft* draft);
 void ReadEvents(TableReader* root, Draft* draft);
 void ReadSegment(TableReader* root, Draft* draft);
 /// [items] [items.attributes] [users.attributes]; makes draft->item_schema.
 void ReadItemsAndUsers(TableReader* root, Draft* draft);
 void ReadSignals(TableReader* root, Draft* draft);
+/// [segments.NAME], over the signals.
+void ReadUserSegments(TableReader* root, Draft* draft);
+/// `where`: an expression over the fields of events of `types` and of their items. Null stays null without one, or with
+/// one that is refused; `fields` are what the program's attributes are, by index.
+void ReadEventWhere(TableReader* table, Draft* draft, std::span<const std::string> types,
+                    std::shared_ptr<const expression::Program>* where, std::vector<std::string>* fields);
 void ReadGenerators(TableReader* root, Draft* draft);
 void ReadObjectives(TableReader* root, Draft* draft);
 /// With their rules.

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "config/cluster.h"
 #include "config/config.h"
 #include "config/problems.h"
 #include "config/table_reader.h"
@@ -74,12 +75,57 @@ void ReadTls(TableReader table, TlsFiles* tls) {
   table.RefuseUnknown("[tls]");
 }
 
-void ReadAll(std::string_view text, Problems* problems, ServerConfig* server, TlsFiles* tls) {
+/// "host:port", where the host may be an IPv6 address in brackets.
+bool IsHostAndPort(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0 || text.size() > 260) return false;
+  const std::string_view host = text.substr(0, colon), port = text.substr(colon + 1);
+  if (port.empty() || port.size() > 5 || port.find_first_not_of("0123456789") != std::string_view::npos) return false;
+  const int number = std::stoi(std::string(port));
+  if (number < 1 || number > 65'535) return false;
+  if (host.front() == '[') return host.back() == ']' && IsAddress(std::string(host.substr(1, host.size() - 2)));
+  return host.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") ==
+         std::string_view::npos;
+}
+
+void ReadCluster(TableReader table, Problems* problems, Cluster* cluster) {
+  std::vector<NameAt> peers;
+  if (table.Names("peers", &peers)) {
+    for (const NameAt& peer : peers) {
+      if (!IsHostAndPort(peer.text)) {
+        problems->Add(peer.line, peer.path, Quote(peer.text), "\"host:port\" of a node's gRPC");
+      }
+      cluster->peers.push_back(peer.text);
+    }
+  }
+  table.Text("key_file", 1, 4096, &cluster->key_file);
+  table.Text("ca_file", 1, 4096, &cluster->ca_file);
+  table.Duration("forward_max", 1'000, kMinuteUs, &cluster->forward_us_max);
+  table.Integer("in_flight_max", 1, 65'536, &cluster->in_flight_max);
+  table.Duration("ping", 10'000, kMinuteUs, &cluster->ping_us);
+  table.Duration("item_counts", 100'000, kHourUs, &cluster->item_counts_us);
+  table.Text("secrets", 1, 4096, &cluster->secrets);
+  table.Text("artifacts", 1, 4096, &cluster->artifacts);
+  table.Text("checkpoints", 1, 4096, &cluster->checkpoints);
+  table.Duration("checkpoint_interval", kSecondUs, 7 * kDayUs, &cluster->checkpoint_us);
+  table.Integer("checkpoints_kept", 1, 1000, &cluster->checkpoints_kept);
+  table.RefuseUnknown("[cluster]");
+}
+
+/// Everything that server.toml says.
+struct All {
+  ServerConfig server;
+  TlsFiles tls;
+  Cluster cluster;
+};
+
+void ReadAll(std::string_view text, Problems* problems, All* all) {
   const TomlDocument document = ParseToml(text, problems);
   if (!document.complete) return;
   TableReader root(&document.root, "", 0, problems);
-  ReadServer(root.Table("server"), problems, server);
-  ReadTls(root.Table("tls"), tls);
+  ReadServer(root.Table("server"), problems, &all->server);
+  ReadTls(root.Table("tls"), &all->tls);
+  ReadCluster(root.Table("cluster"), problems, &all->cluster);
   root.RefuseUnknown("server.toml");
 }
 
@@ -87,19 +133,24 @@ void ReadAll(std::string_view text, Problems* problems, ServerConfig* server, Tl
 
 ServerParseResult ParseServer(std::string_view text, std::string_view file) {
   Problems problems(file);
-  ServerConfig server;
-  TlsFiles tls;
-  ReadAll(text, &problems, &server, &tls);
+  All all;
+  ReadAll(text, &problems, &all);
   if (problems.size() > 0) return {std::nullopt, problems.Take()};
-  return {std::move(server), {}};
+  return {std::move(all.server), {}};
 }
 
 TlsFiles ParseTlsFiles(std::string_view text) {
   Problems problems("server.toml");
-  ServerConfig server;
-  TlsFiles tls;
-  ReadAll(text, &problems, &server, &tls);
-  return problems.size() > 0 ? TlsFiles() : tls;
+  All all;
+  ReadAll(text, &problems, &all);
+  return problems.size() > 0 ? TlsFiles() : all.tls;
+}
+
+Cluster ParseCluster(std::string_view text) {
+  Problems problems("server.toml");
+  All all;
+  ReadAll(text, &problems, &all);
+  return problems.size() > 0 ? Cluster() : all.cluster;
 }
 
 }  // namespace bowerbird::config

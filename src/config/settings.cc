@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 
+#include "absl/strings/ascii.h"
 #include "config/sections.h"
 
 namespace bowerbird::config {
@@ -96,6 +98,50 @@ void ReadLake(TableReader table, Lake* lake) {
   table.RefuseUnknown("[lake]");
 }
 
+void ReadForget(TableReader table, Forget* forget) {
+  table.Duration("interval", kMinuteUs, 30 * kDayUs, &forget->interval_us);
+  table.RefuseUnknown("[forget]");
+}
+
+void ReadAgents(TableReader* table, std::vector<std::string>* agents) {
+  std::vector<NameAt> names;
+  if (!table->Names("agents", &names)) return;
+  constexpr size_t kAgentsMax = 256, kBytesMax = 64;
+  if (names.size() > kAgentsMax) {
+    table->Refuse("agents", fmt::format("{} texts", names.size()), fmt::format("at most {}", kAgentsMax));
+    return;
+  }
+  agents->clear();
+  for (const NameAt& name : names) {
+    if (name.text.empty() || name.text.size() > kBytesMax) {
+      table->Refuse("agents", Quote(name.text), fmt::format("texts of 1 to {} bytes", kBytesMax));
+      continue;
+    }
+    agents->push_back(absl::AsciiStrToLower(name.text));
+  }
+}
+
+void ReadTraffic(TableReader table, const State& state, Traffic* traffic) {
+  table.Bool("enabled", &traffic->enabled);
+  ReadAgents(&table, &traffic->agents);
+  // The rules look at what a user's record holds.
+  const auto held = static_cast<int64_t>(std::min(state.sequence_max, state.dedupe_prints)) - 1;
+  table.Integer("rate", 0, 65'534, &traffic->rate);
+  table.Duration("rate_window", kSecondUs, kDayUs, &traffic->rate_window_us);
+  table.Number("entropy", Interval::Closed(0, 8), &traffic->entropy);
+  table.Integer("entropy_actions", 16, 1024, &traffic->entropy_actions);
+  table.Duration("mark_for", kMinuteUs, 365 * kDayUs, &traffic->mark_us);
+  if (traffic->enabled && traffic->rate > held) {
+    table.Refuse("rate", fmt::format("{}", traffic->rate),
+                 fmt::format("less than state.sequence_max and state.dedupe_prints: 0 to {}", held));
+  }
+  if (traffic->enabled && traffic->entropy > 0 && traffic->entropy_actions > state.sequence_max) {
+    table.Refuse("entropy_actions", fmt::format("{}", traffic->entropy_actions),
+                 fmt::format("at most state.sequence_max: 16 to {}", state.sequence_max));
+  }
+  table.RefuseUnknown("[traffic]");
+}
+
 }  // namespace
 
 void ReadSettings(TableReader* root, Draft* draft) {
@@ -107,6 +153,8 @@ void ReadSettings(TableReader* root, Draft* draft) {
   ReadPipeline(root->Table("pipeline"), &config.pipeline);
   ReadServed(root->Table("served"), &config.served);
   ReadLake(root->Table("lake"), &config.lake);
+  ReadForget(root->Table("forget"), &config.forget);
+  ReadTraffic(root->Table("traffic"), config.state, &config.traffic);
 }
 
 }  // namespace bowerbird::config

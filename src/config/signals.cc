@@ -13,8 +13,8 @@ using expression::Type;
 
 constexpr size_t kSignalsMax = 256;
 constexpr uint32_t kKeptMax = 1000;
-/// Of all keys together: what one signal may hold of one user.
-constexpr uint32_t kKeptOfUserMax = 10'000;
+/// Of all keys together: what one signal may hold of one user or item.
+constexpr uint32_t kKeptMaxOfOne = 10'000;
 constexpr uint32_t kTopDefault = 32;
 
 enum class Of : uint8_t { kNothing, kAnything, kNumber, kText, kEventTypes };
@@ -45,8 +45,23 @@ constexpr std::pair<std::string_view, Type> kEventFields[] = {
 };
 
 constexpr std::string_view kEvent = "event.", kItem = "item.";
+/// Who acted: told apart, never named.
+constexpr std::string_view kEventUser = "event.user";
 /// `of` of a decayed sum that counts events.
 constexpr std::string_view kOne = "1";
+
+/// What is read of the item must be in the event when it is replayed: the id and the categories always are, a declared
+/// attribute is stamped from now on.
+std::optional<Type> StampedItemField(Draft* draft, std::string_view name) {
+  for (Attribute& attribute : draft->config.item_attributes) {
+    if (attribute.name != name || attribute.embedding) continue;
+    attribute.stamp = true;
+    return attribute.type;
+  }
+  if (name == "id") return Type::kString;
+  if (name == "category" && !draft->config.state.category_attribute.empty()) return Type::kStrings;
+  return std::nullopt;
+}
 
 class SignalReader {
  public:
@@ -54,6 +69,7 @@ class SignalReader {
       : table_(std::move(table)), draft_(draft), signal_(signal) {}
 
   void Read() {
+    ReadPer();
     if (!ReadKind()) return;
     table_.Text("owner", 1, 128, &signal_->owner);
     table_.Text("description", 1, 1024, &signal_->description);
@@ -69,6 +85,11 @@ class SignalReader {
   }
 
  private:
+  void ReadPer() {
+    constexpr std::pair<std::string_view, bool> kPers[] = {{"user", false}, {"item", true}};
+    table_.Choice<bool>("per", kPers, &signal_->per_item);
+  }
+
   bool ReadKind() {
     std::vector<std::pair<std::string_view, const Kind*>> kinds;
     std::vector<std::string_view> names;
@@ -100,11 +121,27 @@ class SignalReader {
   void ReadOf() {
     if (kind_->of == Of::kNothing) return;
     if (kind_->of == Of::kEventTypes) return ReadOfTypes();
-    signal_->of = kind_->of_default;
-    if (kind_->of_default.empty()) table_.Require("of", "what is counted, such as \"item.category\"");
+    // The last items of an item say nothing.
+    if (!signal_->per_item || kind_->of == Of::kNumber) signal_->of = kind_->of_default;
+    if (signal_->of.empty()) {
+      table_.Require("of", signal_->per_item ? "what is counted, such as \"event.surface\""
+                                             : "what is counted, such as \"item.category\"");
+    }
     table_.Text("of", 1, 128, &signal_->of);
     if (signal_->of.empty() || (kind_->of == Of::kNumber && signal_->of == kOne)) return;
+    if (signal_->of == kEventUser && !FieldType(kEventUser).has_value()) return CheckUser();
     CheckField("of", signal_->of, kind_->of);
+  }
+
+  /// How many different users there were is kept as hashes; a list of them would be known to everybody who sees the
+  /// item.
+  void CheckUser() {
+    if (!signal_->per_item) {
+      table_.Refuse("of", "\"event.user\" of a signal per user", "per = \"item\" beside it, or another field");
+    } else if (kind_->name != "distinct") {
+      table_.Refuse("of", fmt::format("\"event.user\" of kind \"{}\"", kind_->name),
+                    "kind \"distinct\", which counts users without keeping who they are, or another field");
+    }
   }
 
   /// One event type, or a list of them.
@@ -141,9 +178,9 @@ class SignalReader {
     if (signal_->by.empty()) return;
     signal_->top = kTopDefault;
     table_.Integer("top", 1, kKeptMax, &signal_->top);
-    if (signal_->top * std::max(signal_->n, 1u) > kKeptOfUserMax) {
+    if (signal_->top * std::max(signal_->n, 1u) > kKeptMaxOfOne) {
       table_.Refuse("top", fmt::format("{} times an n of {}", signal_->top, signal_->n),
-                    fmt::format("at most {} values of one user", kKeptOfUserMax));
+                    fmt::format("at most {} values of one {}", kKeptMaxOfOne, signal_->per_item ? "item" : "user"));
     }
   }
 
@@ -159,42 +196,9 @@ class SignalReader {
   }
 
   void ReadWhere() {
-    const TomlMember* member = table_.Take("where");
-    if (member == nullptr) return;
-    std::string text;
-    table_.Text("where", 1, expression::Program::kTextBytesMax, &text);
-    if (text.empty()) return;
-    expression::Schema schema;
-    const auto add = [&](std::string field, Type type) {
-      if (schema.Add(field, type).ok()) signal_->where_fields.push_back(std::move(field));
-    };
-    for (const std::vector<std::string>* types : {&signal_->on, &signal_->of_types}) {
-      for (const std::string& type : *types) {
-        for (const Attribute& attribute : draft_->config.FindEventType(type)->attributes) {
-          add("event." + attribute.name, attribute.type);
-        }
-      }
-    }
-    for (const auto& [field, type] : kEventFields) add(fmt::format("event.{}", field), type);
-    for (const Attribute& attribute : draft_->config.item_attributes) {
-      if (!attribute.embedding) add("item." + attribute.name, attribute.type);
-    }
-    add("item.id", Type::kString);
-    if (!draft_->config.state.category_attribute.empty()) add("item.category", Type::kStrings);
-    expression::CompileError error;
-    signal_->where = expression::Program::Compile(text, schema, &error);
-    if (signal_->where == nullptr) {
-      const bool on_broken = std::ranges::any_of(draft_->broken_attributes,
-                                                 [&](const std::string& name) { return text.find(name) != text.npos; });
-      if (!on_broken) {
-        table_.Refuse("where", fmt::format("{} at {} of {}", error.found, error.position, Quote(text)), error.expected);
-      }
-      return;
-    }
-    for (const uint32_t attribute : signal_->where->attributes()) {
-      const std::string& field = signal_->where_fields[attribute];
-      if (field.starts_with(kItem)) ItemField(std::string_view(field).substr(kItem.size()));
-    }
+    std::vector<std::string> types = signal_->on;
+    types.insert(types.end(), signal_->of_types.begin(), signal_->of_types.end());
+    ReadEventWhere(&table_, draft_, types, &signal_->where, &signal_->where_fields);
   }
 
   static bool Fits(Type type, Of of) {
@@ -237,18 +241,7 @@ class SignalReader {
     return std::nullopt;
   }
 
-  /// What a signal reads of the item must be in the event when it is replayed: the id and the categories always are, a
-  /// declared attribute is stamped from now on.
-  std::optional<Type> ItemField(std::string_view name) {
-    for (Attribute& attribute : draft_->config.item_attributes) {
-      if (attribute.name != name || attribute.embedding) continue;
-      attribute.stamp = true;
-      return attribute.type;
-    }
-    if (name == "id") return Type::kString;
-    if (name == "category" && !draft_->config.state.category_attribute.empty()) return Type::kStrings;
-    return std::nullopt;
-  }
+  std::optional<Type> ItemField(std::string_view name) { return StampedItemField(draft_, name); }
 
   TableReader table_;
   Draft* draft_;
@@ -257,6 +250,44 @@ class SignalReader {
 };
 
 }  // namespace
+
+void ReadEventWhere(TableReader* table, Draft* draft, std::span<const std::string> types,
+                    std::shared_ptr<const expression::Program>* where, std::vector<std::string>* fields) {
+  const TomlMember* member = table->Take("where");
+  if (member == nullptr) return;
+  std::string text;
+  table->Text("where", 1, expression::Program::kTextBytesMax, &text);
+  if (text.empty()) return;
+  expression::Schema schema;
+  const auto add = [&](std::string field, Type type) {
+    if (schema.Add(field, type).ok()) fields->push_back(std::move(field));
+  };
+  for (const std::string& type : types) {
+    for (const Attribute& attribute : draft->config.FindEventType(type)->attributes) {
+      add("event." + attribute.name, attribute.type);
+    }
+  }
+  for (const auto& [field, type] : kEventFields) add(fmt::format("event.{}", field), type);
+  for (const Attribute& attribute : draft->config.item_attributes) {
+    if (!attribute.embedding) add("item." + attribute.name, attribute.type);
+  }
+  add("item.id", Type::kString);
+  if (!draft->config.state.category_attribute.empty()) add("item.category", Type::kStrings);
+  expression::CompileError error;
+  *where = expression::Program::Compile(text, schema, &error);
+  if (*where == nullptr) {
+    const bool on_broken = std::ranges::any_of(draft->broken_attributes,
+                                               [&](const std::string& name) { return text.find(name) != text.npos; });
+    if (!on_broken) {
+      table->Refuse("where", fmt::format("{} at {} of {}", error.found, error.position, Quote(text)), error.expected);
+    }
+    return;
+  }
+  for (const uint32_t attribute : (*where)->attributes()) {
+    const std::string& field = (*fields)[attribute];
+    if (field.starts_with(kItem)) StampedItemField(draft, std::string_view(field).substr(kItem.size()));
+  }
+}
 
 void ReadSignals(TableReader* root, Draft* draft) {
   TableReader signals = root->Table("signals");

@@ -43,7 +43,7 @@ TEST_F(DataFilesTest, ReadsPlainZstdAndGzipAlike) {
 }
 
 TEST_F(DataFilesTest, ABrokenFileIsDataLossAndAMissingOneNotFound) {
-  const std::string packed = Zstd(std::string(5000, 'x') + "y");
+  const std::string packed = Zstd(std::string(5000, 'x').append("y"));
   EXPECT_EQ(ReadText(Write("cut", packed.substr(0, packed.size() - 3))).status().code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(ReadText(Write("bad", "\x28\xb5\x2f\xfdgarbage")).status().code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(ReadText(Write("bad_gz", "\x1f\x8bgarbage")).status().code(), absl::StatusCode::kDataLoss);

@@ -39,6 +39,7 @@ struct ColumnView {
   std::span<const uint32_t>
       offsets;  ///< strings: row r has codes[offsets[r] .. offsets[r + 1]); rows + 1 of them, ascending
   const Dictionary* dictionary = nullptr;  ///< string, strings: of `codes`; must not be null where `codes` is not empty
+  bool constant = false;                   ///< number: `numbers` holds one value, which is that of every row
 };
 
 /// Where Program::EvaluateColumns reads many rows from.

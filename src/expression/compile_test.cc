@@ -198,5 +198,70 @@ TEST(CompileTest, AnyBytesCompileOrAreRefused) {
   }
 }
 
+Schema OpenSchema() {
+  Schema schema = ItemSchema();
+  schema.OpenBelow("user.features.", "TABLE.COLUMN");
+  schema.OpenBelow("item.features.", "TABLE.COLUMN");
+  return schema;
+}
+
+TEST(OpenNumberTest, NamesBelowAnOpenPrefixAreNumbersEachOnce) {
+  const auto program = Program::Compile(
+      "item.features.q.score > 0.5 and (user.features.t.churn in 0..1 or item.features.q.score < 0.1) and price < 5 "
+      "and "
+      "dot( user.features.t.v , item.features.q.v ) not in [1, 2]",
+      OpenSchema());
+  ASSERT_TRUE(program.ok()) << program.status();
+  EXPECT_EQ((*program)->open_begin(), 6u);
+  ASSERT_EQ((*program)->open().size(), 3u);
+  EXPECT_EQ((*program)->open()[0].Text(), "item.features.q.score");
+  EXPECT_EQ((*program)->open()[1].Text(), "user.features.t.churn");
+  EXPECT_EQ((*program)->open()[2].Text(), "dot(user.features.t.v,item.features.q.v)");
+  EXPECT_THAT((*program)->attributes(), ElementsAre(0, 6, 7, 8));
+}
+
+struct RefusedOpen {
+  const char* text;
+  uint32_t position;
+  const char* expected;
+};
+class RefusesOpenTest : public testing::TestWithParam<RefusedOpen> {};
+
+TEST_P(RefusesOpenTest, SayingWhatWouldBeAccepted) {
+  CompileError error;
+  EXPECT_EQ(Program::Compile(GetParam().text, OpenSchema(), &error), nullptr);
+  EXPECT_EQ(error.position, GetParam().position);
+  EXPECT_THAT(error.expected, HasSubstr(GetParam().expected));
+}
+INSTANTIATE_TEST_SUITE_P(
+    All, RefusesOpenTest,
+    testing::Values(RefusedOpen{"item.features.q > 1", 1, "item.features.TABLE.COLUMN"},
+                    RefusedOpen{"item.features.q.a.b > 1", 1, "item.features.TABLE.COLUMN"},
+                    RefusedOpen{"item.features.q.score == 'a'", 26, "a number"},
+                    RefusedOpen{"item.features.q.score", 22, "after 'item.features.q.score', which is number"},
+                    RefusedOpen{"dot > 1", 5, "'('"}, RefusedOpen{"dot(price, price) > 1", 5, "user.features"},
+                    RefusedOpen{"dot(user.features.a.v item.features.b.v) > 1", 23, "','"},
+                    RefusedOpen{"dot(user.features.a.v, item.features.b.v > 1", 42, "')'"},
+                    RefusedOpen{"dot(user.features.a.v, item.features.b.v)", 42, "after 'dot'"}));
+
+TEST(OpenNumberTest, AreBoundedAndUnknownToASchemaThatIsNotOpen) {
+  EXPECT_FALSE(Program::Compile("item.features.q.score > 1", ItemSchema()).ok());
+  EXPECT_FALSE(Program::Compile("dot(item.features.q.v, item.features.q.v) > 1", ItemSchema()).ok());
+  std::string text = "true";
+  for (uint32_t i = 0; i < Program::kOpenMax; ++i) text += fmt::format(" and item.features.q.c{} > 1", i);
+  EXPECT_TRUE(Program::Compile(text, OpenSchema()).ok());
+  EXPECT_FALSE(Program::Compile(text + " and item.features.q.more > 1", OpenSchema()).ok());
+}
+
+TEST(OpenNumberTest, StandByThemselvesWhereOneIsAsked) {
+  CompileError error;
+  EXPECT_EQ(ParseOpenNumber("item.features.q.score", OpenSchema(), &error)->Text(), "item.features.q.score");
+  EXPECT_EQ(ParseOpenNumber(" dot(user.features.t.v, item.features.q.v) ", OpenSchema(), &error)->Text(),
+            "dot(user.features.t.v,item.features.q.v)");
+  for (const char* text : {"", "price", "item.features.q.score > 1", "ials", "dot(price, price)", "7"}) {
+    EXPECT_FALSE(ParseOpenNumber(text, OpenSchema(), &error).has_value()) << text;
+  }
+}
+
 }  // namespace
 }  // namespace bowerbird::expression

@@ -146,7 +146,7 @@ class Binder {
   }
   void TakeNumbers(uint32_t attribute, Bound* bound) const {
     Take(attribute, Type::kNumber, bound);
-    bound->absent = bound->absent || bound->column.numbers.size() < end_;
+    bound->absent = bound->absent || bound->column.numbers.size() < (bound->column.constant ? 1 : end_);
   }
   bool TakeTexts(uint32_t attribute, Bound* bound) const {
     Take(attribute, Type::kString, bound);
@@ -188,8 +188,9 @@ struct BlockEvaluator {
   const Block& block;
   Bits* out;
 
-  void operator()(const Constant& node) const {
-    for (uint32_t w = 0; w < block.words(); ++w) (*out)[w] = node.value ? block.WordMask(w) : 0;
+  void operator()(const Constant& node) const { Fill(node.value); }
+  void Fill(bool value) const {
+    for (uint32_t w = 0; w < block.words(); ++w) (*out)[w] = value ? block.WordMask(w) : 0;
   }
   void operator()(const Negation&) const {
     EvaluateBlock(bound.terms[0], block, out);
@@ -220,7 +221,10 @@ struct BlockEvaluator {
   void operator()(const NumberRange& node) const {
     const double* numbers = bound.column.numbers.data();
     const double low = node.low, high = node.high;
-    if (node.outside) {
+    if (bound.column.constant) {
+      const double number = numbers[0];
+      Fill(node.outside ? number < low || number > high : number >= low && number <= high);
+    } else if (node.outside) {
       EachRow(block, out, [=](uint32_t r) { return (numbers[r] < low) | (numbers[r] > high); });
     } else {
       EachRow(block, out, [=](uint32_t r) { return (numbers[r] >= low) & (numbers[r] <= high); });
@@ -228,10 +232,14 @@ struct BlockEvaluator {
     KeepPresent(bound, block, out);
   }
   void operator()(const NumberList& node) const {
-    EachRow(block, out, [&](uint32_t r) {
-      const double number = bound.column.numbers[r];
+    const auto listed = [&](double number) {
       return !std::isnan(number) && std::binary_search(node.numbers.begin(), node.numbers.end(), number);
-    });
+    };
+    if (bound.column.constant) {
+      Fill(listed(bound.column.numbers[0]));
+    } else {
+      EachRow(block, out, [&](uint32_t r) { return listed(bound.column.numbers[r]); });
+    }
     KeepPresent(bound, block, out);
   }
   void operator()(const TimeRange& node) const {

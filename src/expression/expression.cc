@@ -29,7 +29,10 @@ void CollectAttributes(const Node& node, std::vector<uint32_t>* attributes) {
 
 }  // namespace
 
-Program::Program(std::string text, std::unique_ptr<const Node> root) : text_(std::move(text)), root_(std::move(root)) {
+std::string OpenNumber::Text() const { return other.empty() ? name : fmt::format("dot({},{})", name, other); }
+
+Program::Program(std::string text, std::unique_ptr<const Node> root, std::vector<OpenNumber> open, uint32_t open_begin)
+    : text_(std::move(text)), root_(std::move(root)), open_(std::move(open)), open_begin_(open_begin) {
   CollectAttributes(*root_, &attributes_);
   std::ranges::sort(attributes_);
   attributes_.erase(std::unique(attributes_.begin(), attributes_.end()), attributes_.end());
@@ -38,9 +41,11 @@ Program::Program(std::string text, std::unique_ptr<const Node> root) : text_(std
 Program::~Program() = default;
 
 std::shared_ptr<const Program> Program::Compile(std::string_view text, const Schema& schema, CompileError* error) {
-  std::unique_ptr<const Node> root = Parse(text, schema, error);
+  std::vector<OpenNumber> open;
+  std::unique_ptr<const Node> root = Parse(text, schema, &open, error);
   if (root == nullptr) return nullptr;
-  return std::shared_ptr<const Program>(new Program(std::string(text), std::move(root)));
+  return std::shared_ptr<const Program>(
+      new Program(std::string(text), std::move(root), std::move(open), schema.size()));
 }
 
 absl::StatusOr<std::shared_ptr<const Program>> Program::Compile(std::string_view text, const Schema& schema) {

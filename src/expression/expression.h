@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +23,19 @@ struct CompileError {
   std::string expected;
 };
 
+/// A number that a text names below an open prefix of its schema, or the inner product of two such vectors.
+struct OpenNumber {
+  std::string name;
+  std::string other;  ///< of dot(name, other); empty: the number itself
+
+  /// As a text says it, without spaces.
+  std::string Text() const;
+  friend bool operator==(const OpenNumber&, const OpenNumber&) = default;
+};
+
+/// Reads one open number, and nothing else. Nothing when it is refused; then `error` says why.
+std::optional<OpenNumber> ParseOpenNumber(std::string_view text, const Schema& schema, CompileError* error);
+
 struct Node;
 
 /// A compiled condition over attributes, such as `price in 10..20 and not (tags contains "adult") and created > now -
@@ -30,12 +44,13 @@ struct Node;
 ///
 /// Threads  immutable: any thread at once.
 /// Bounds   texts of kTextBytesMax bytes, kDepthMax levels of parentheses and `not`, lists of kListMax; nothing
-/// recurses deeper.
+/// recurses deeper; kOpenMax open numbers.
 class Program {
  public:
   static constexpr uint32_t kTextBytesMax = 4096;
   static constexpr uint32_t kDepthMax = 32;
   static constexpr uint32_t kListMax = 1000;
+  static constexpr uint32_t kOpenMax = 32;
 
   /// InvalidArgument: "at POSITION: found X; expected Y". Any bytes may be given.
   static absl::StatusOr<std::shared_ptr<const Program>> Compile(std::string_view text, const Schema& schema);
@@ -57,14 +72,20 @@ class Program {
 
   /// The schema indices in use, ascending, each once.
   std::span<const uint32_t> attributes() const { return attributes_; }
+  /// What it names beyond the schema, each once: a row or columns are asked for open()[i] as attribute open_begin() +
+  /// i.
+  std::span<const OpenNumber> open() const { return open_; }
+  uint32_t open_begin() const { return open_begin_; }
   const std::string& text() const { return text_; }
 
  private:
-  Program(std::string text, std::unique_ptr<const Node> root);
+  Program(std::string text, std::unique_ptr<const Node> root, std::vector<OpenNumber> open, uint32_t open_begin);
 
   std::string text_;
   std::unique_ptr<const Node> root_;
   std::vector<uint32_t> attributes_;
+  std::vector<OpenNumber> open_;
+  uint32_t open_begin_ = 0;
 };
 
 }  // namespace bowerbird::expression

@@ -26,6 +26,7 @@ struct Table {
     add("color", Type::kString);
     add("created", Type::kTime);
     add("tags", Type::kStrings);
+    schema.OpenBelow("item.features.", "TABLE.COLUMN");
     for (int r = 0; r < 70; ++r) {
       std::vector<Value> row(5);
       if (r % 7 != 0) row[0] = static_cast<double>(r - 20);

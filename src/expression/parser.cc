@@ -26,6 +26,13 @@ struct Attribute {
   Type type;
 };
 
+bool IsTooLong(std::string_view text, CompileError* error) {
+  if (text.size() <= Program::kTextBytesMax) return false;
+  *error = {Program::kTextBytesMax + 1, fmt::format("{} bytes", text.size()),
+            fmt::format("at most {} bytes", Program::kTextBytesMax)};
+  return true;
+}
+
 template <typename T>
 Node Wrap(T what) {
   return Node{std::move(what)};
@@ -34,8 +41,8 @@ Node Wrap(T what) {
 /// Recursive descent. Every function returns nothing (nullopt, false) after the first error, which is then in `error_`.
 class Parser {
  public:
-  Parser(std::string_view text, const Schema& schema, CompileError* error)
-      : schema_(schema), error_(error), lexer_(text, error) {}
+  Parser(std::string_view text, const Schema& schema, std::vector<OpenNumber>* open, CompileError* error)
+      : schema_(schema), open_(open), error_(error), lexer_(text, error) {}
 
   /// At the beginning of the text.
   std::optional<Node> Whole() {
@@ -43,6 +50,18 @@ class Parser {
     std::optional<Node> node = Or();
     if (node && token_.kind != Token::Kind::kEnd) return Refuse("'and', 'or' or the end of the text");
     return node;
+  }
+  /// At the beginning of a text that is one open number.
+  bool OneOpenNumber() {
+    if (!Advance()) return false;
+    if (!Operand()) return false;
+    if (open_->empty()) {
+      RefuseAt(1, "an attribute", fmt::format("{}", fmt::join(schema_.OpenForms(), " or ")));
+      return false;
+    }
+    if (token_.kind == Token::Kind::kEnd) return true;
+    Refuse("the end of the text");
+    return false;
   }
 
  private:
@@ -114,10 +133,9 @@ class Parser {
   }
 
   std::optional<Node> Comparison() {
-    const std::optional<uint32_t> index = schema_.Find(token_.text);
-    if (!index) return Refuse(ExpectedAttribute());
-    const Attribute attribute = {*index, schema_.name(*index), schema_.type(*index)};
-    if (!Advance()) return std::nullopt;
+    const std::optional<Attribute> operand = Operand();
+    if (!operand) return std::nullopt;
+    const Attribute attribute = *operand;
     if (token_.kind == Token::Kind::kSymbol && std::ranges::find(kComparisons, token_.text) != std::end(kComparisons) &&
         attribute.type != Type::kStrings) {
       const std::string_view op = token_.text;
@@ -143,6 +161,53 @@ class Parser {
     if (attribute.type == Type::kBool && EndsTerm()) return Wrap(BoolTest{attribute.index, true});
     return Refuse(ExpectedOperator(attribute));
   }
+  /// An attribute, an open number, or the product of two: what stands to the left of an operator.
+  std::optional<Attribute> Operand() {
+    const std::string_view name = token_.text;
+    if (const std::optional<uint32_t> index = schema_.Find(name)) {
+      if (!Advance()) return std::nullopt;
+      return Attribute{*index, schema_.name(*index), schema_.type(*index)};
+    }
+    if (schema_.IsOpen(name)) {
+      if (!Advance()) return std::nullopt;
+      return Open(name, {std::string(name), ""});
+    }
+    if (name == "dot" && !schema_.OpenForms().empty()) return Product();
+    return Refuse(ExpectedAttribute());
+  }
+  // At `dot`.
+  std::optional<Attribute> Product() {
+    const std::string_view name = token_.text;
+    OpenNumber product;
+    if (!Advance()) return std::nullopt;
+    if (!token_.Is("(")) return Refuse("'(' and the first of two vectors");
+    if (!Advance()) return std::nullopt;
+    if (!Vector(&product.name)) return std::nullopt;
+    if (!token_.Is(",")) return Refuse("',' and the other vector");
+    if (!Advance()) return std::nullopt;
+    if (!Vector(&product.other)) return std::nullopt;
+    if (!token_.Is(")")) return Refuse("')'");
+    if (!Advance()) return std::nullopt;
+    return Open(name, std::move(product));
+  }
+  bool Vector(std::string* name) {
+    if (!schema_.IsOpen(token_.text)) {
+      Refuse(fmt::format("{}", fmt::join(schema_.OpenForms(), " or ")));
+      return false;
+    }
+    *name = token_.text;
+    return Advance();
+  }
+  std::optional<Attribute> Open(std::string_view shown, OpenNumber number) {
+    auto at = std::ranges::find(*open_, number);
+    if (at == open_->end()) {
+      if (open_->size() == Program::kOpenMax) {
+        return Refuse(fmt::format("at most {} numbers of tables", Program::kOpenMax));
+      }
+      at = open_->insert(open_->end(), std::move(number));
+    }
+    return Attribute{schema_.size() + static_cast<uint32_t>(at - open_->begin()), shown, Type::kNumber};
+  }
   bool EndsTerm() const {
     return token_.kind == Token::Kind::kEnd || token_.Is("and") || token_.Is("or") || token_.Is(")");
   }
@@ -156,7 +221,9 @@ class Parser {
     constexpr size_t kNamed = 30;
     const std::string more = names.size() > kNamed ? fmt::format(" and {} more", names.size() - kNamed) : "";
     if (names.size() > kNamed) names.resize(kNamed);
-    return fmt::format("an attribute{}: {}{}", hint, fmt::join(names, ", "), more);
+    const std::vector<std::string> forms = schema_.OpenForms();
+    const std::string open = forms.empty() ? "" : fmt::format("; or {}", fmt::join(forms, ", "));
+    return fmt::format("an attribute{}: {}{}{}", hint, fmt::join(names, ", "), more, open);
   }
 
   static std::string ExpectedOperator(const Attribute& attribute) {
@@ -332,6 +399,7 @@ class Parser {
   }
 
   const Schema& schema_;
+  std::vector<OpenNumber>* open_;
   CompileError* error_;
   Lexer lexer_;
   Token token_;
@@ -340,15 +408,19 @@ class Parser {
 
 }  // namespace
 
-std::unique_ptr<const Node> Parse(std::string_view text, const Schema& schema, CompileError* error) {
-  if (text.size() > Program::kTextBytesMax) {
-    *error = {Program::kTextBytesMax + 1, fmt::format("{} bytes", text.size()),
-              fmt::format("at most {} bytes", Program::kTextBytesMax)};
-    return nullptr;
-  }
-  std::optional<Node> root = Parser(text, schema, error).Whole();
+std::unique_ptr<const Node> Parse(std::string_view text, const Schema& schema, std::vector<OpenNumber>* open,
+                                  CompileError* error) {
+  if (IsTooLong(text, error)) return nullptr;
+  std::optional<Node> root = Parser(text, schema, open, error).Whole();
   if (!root) return nullptr;
   return std::make_unique<const Node>(*std::move(root));
+}
+
+std::optional<OpenNumber> ParseOpenNumber(std::string_view text, const Schema& schema, CompileError* error) {
+  if (IsTooLong(text, error)) return std::nullopt;
+  std::vector<OpenNumber> open;
+  if (!Parser(text, schema, &open, error).OneOpenNumber()) return std::nullopt;
+  return std::move(open.front());
 }
 
 }  // namespace bowerbird::expression

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "expression/lexer.h"
 
 namespace bowerbird::expression {
@@ -21,6 +23,20 @@ std::optional<uint32_t> Schema::Find(std::string_view name) const {
   const auto found = by_name_.find(name);
   if (found == by_name_.end()) return std::nullopt;
   return found->second;
+}
+
+bool Schema::IsOpen(std::string_view name) const {
+  return std::ranges::any_of(open_, [&](const auto& open) {
+    const auto& [prefix, rest] = open;
+    return name.starts_with(prefix) && std::count(name.begin() + static_cast<ptrdiff_t>(prefix.size()), name.end(),
+                                                  '.') == std::count(rest.begin(), rest.end(), '.');
+  });
+}
+
+std::vector<std::string> Schema::OpenForms() const {
+  std::vector<std::string> forms;
+  for (const auto& [prefix, rest] : open_) forms.push_back(prefix + rest);
+  return forms;
 }
 
 bool IsAttributeName(std::string_view text) {

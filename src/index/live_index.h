@@ -31,6 +31,16 @@ struct ItemHandle {
   const DeltaItem* delta = nullptr;  ///< newest content; null: the snapshot's
 };
 
+/// What a filter names beyond an item's attributes (Program::open()), in one request.
+class OpenValues {
+ public:
+  virtual ~OpenValues() = default;
+  /// The number for an item; NaN: absent.
+  virtual double Of(const ItemHandle& item, const expression::OpenNumber& number) const = 0;
+  /// The same for all ordinals of the snapshot; the default column is absent everywhere. Valid as long as this is.
+  virtual expression::ColumnView Column(const expression::OpenNumber& number) const = 0;
+};
+
 /// The catalog as one request sees it: an immutable snapshot, the changes since, consistent as of catalog_offset().
 /// The same snapshot and the same catalog_offset give the same view, however the changes arrived.
 ///
@@ -70,12 +80,18 @@ class LiveView {
   bool FactorTrained(const ItemHandle& item) const;
   /// The whole item as the catalog has it.
   v1::Item Document(const ItemHandle& item) const;
-  /// `filter` was compiled against the config's item schema.
-  bool Matches(const ItemHandle& item, const expression::Program& filter, int64_t now_us) const;
+  /// `filter` was compiled against the config's item schema. `open` says what it names beyond; null: that is absent.
+  bool Matches(const ItemHandle& item, const expression::Program& filter, int64_t now_us,
+               const OpenValues* open = nullptr) const;
+  /// `filter` was compiled against the config's item schema and more attributes: of those from `first` on `more` has
+  /// the values, from 0 on.
+  bool Matches(const ItemHandle& item, const expression::Program& filter, int64_t now_us, uint32_t first,
+               const expression::Row& more, const OpenValues* open) const;
 
   /// One bit an ordinal: in the snapshot, not changed since, eligible, and matching `filter` (may be null). The delta's
   /// items are apart: Delta(). Words are 64 bits, little end first; empty without a snapshot.
-  std::vector<uint64_t> EligibleOrdinals(const expression::Program* filter, int64_t now_us) const;
+  std::vector<uint64_t> EligibleOrdinals(const expression::Program* filter, int64_t now_us,
+                                         const OpenValues* open = nullptr) const;
   /// Items whose newest content is in the delta, in key order, ineligible ones included. Made by the first call of a
   /// view, O(delta_size()); later ones are free.
   const std::vector<ItemHandle>& Delta() const;

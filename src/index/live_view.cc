@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <variant>
 
@@ -13,13 +14,55 @@ using expression::ValueView;
 
 bool Bit(std::span<const uint64_t> words, uint32_t row) { return (words[row / 64] >> (row % 64)) & 1; }
 
+/// The columns that one filter reads.
 class ViewColumns final : public expression::Columns {
  public:
-  explicit ViewColumns(const std::vector<ColumnView>& columns) : columns_(columns) {}
-  ColumnView Column(uint32_t attribute) const override { return columns_[attribute]; }
+  ViewColumns(const std::vector<ColumnView>& columns, const expression::Program& filter, const OpenValues* open)
+      : columns_(columns), filter_(filter), open_(open) {}
+  ColumnView Column(uint32_t attribute) const override {
+    if (attribute < filter_.open_begin()) return columns_[attribute];
+    return open_ == nullptr ? ColumnView() : open_->Column(filter_.open()[attribute - filter_.open_begin()]);
+  }
 
  private:
   const std::vector<ColumnView>& columns_;
+  const expression::Program& filter_;
+  const OpenValues* const open_;
+};
+
+/// An item's attributes, and what a filter names beyond them.
+class OpenRow final : public expression::Row {
+ public:
+  OpenRow(const expression::Row& row, const ItemHandle& item, const expression::Program& filter, const OpenValues* open)
+      : row_(row), item_(item), filter_(filter), open_(open) {}
+
+  ValueView Get(uint32_t attribute) const override {
+    if (attribute < filter_.open_begin()) return row_.Get(attribute);
+    if (open_ == nullptr) return {};
+    const double number = open_->Of(item_, filter_.open()[attribute - filter_.open_begin()]);
+    return std::isnan(number) ? ValueView() : ValueView(number);
+  }
+
+ private:
+  const expression::Row& row_;
+  const ItemHandle& item_;
+  const expression::Program& filter_;
+  const OpenValues* const open_;
+};
+
+/// A row with the attributes of another one behind its own.
+class JoinedRow final : public expression::Row {
+ public:
+  JoinedRow(const expression::Row& own, uint32_t own_size, const expression::Row& beyond)
+      : own_(own), own_size_(own_size), beyond_(beyond) {}
+  ValueView Get(uint32_t attribute) const override {
+    return attribute < own_size_ ? own_.Get(attribute) : beyond_.Get(attribute - own_size_);
+  }
+
+ private:
+  const expression::Row& own_;
+  const uint32_t own_size_;
+  const expression::Row& beyond_;
 };
 
 /// One row of the columns. Says the same as they do for every program.
@@ -145,17 +188,34 @@ v1::Item LiveView::Document(const ItemHandle& item) const {
   return document;
 }
 
-bool LiveView::Matches(const ItemHandle& item, const expression::Program& filter, int64_t now_us) const {
-  if (item.delta != nullptr) return filter.Evaluate(item.delta->values, now_us);
-  return filter.Evaluate(ColumnsRow(*columns_, item.ordinal.value), now_us);
+bool LiveView::Matches(const ItemHandle& item, const expression::Program& filter, int64_t now_us,
+                       const OpenValues* open) const {
+  const auto evaluate = [&](const expression::Row& row) {
+    return filter.open().empty() ? filter.Evaluate(row, now_us)
+                                 : filter.Evaluate(OpenRow(row, item, filter, open), now_us);
+  };
+  if (item.delta != nullptr) return evaluate(item.delta->values);
+  return evaluate(ColumnsRow(*columns_, item.ordinal.value));
 }
 
-std::vector<uint64_t> LiveView::EligibleOrdinals(const expression::Program* filter, int64_t now_us) const {
+bool LiveView::Matches(const ItemHandle& item, const expression::Program& filter, int64_t now_us, uint32_t first,
+                       const expression::Row& more, const OpenValues* open) const {
+  const auto matches = [&](const expression::Row& own) {
+    const JoinedRow row(own, first, more);
+    return filter.open().empty() ? filter.Evaluate(row, now_us)
+                                 : filter.Evaluate(OpenRow(row, item, filter, open), now_us);
+  };
+  if (item.delta != nullptr) return matches(item.delta->values);
+  return matches(ColumnsRow(*columns_, item.ordinal.value));
+}
+
+std::vector<uint64_t> LiveView::EligibleOrdinals(const expression::Program* filter, int64_t now_us,
+                                                 const OpenValues* open) const {
   if (snapshot_ == nullptr) return {};
   const std::span<const uint64_t> eligible = snapshot_->eligible();
   std::vector<uint64_t> words(eligible.begin(), eligible.end());
   if (filter != nullptr) {
-    filter->EvaluateColumns(ViewColumns(*columns_), 0, snapshot_->size(), now_us, words);
+    filter->EvaluateColumns(ViewColumns(*columns_, *filter, open), 0, snapshot_->size(), now_us, words);
     for (size_t w = 0; w < words.size(); ++w) words[w] &= eligible[w];
   }
   changed_.RemoveFrom(words);

@@ -33,6 +33,33 @@ absl::StatusOr<int64_t> ParseDay(std::string_view day) {
   return absl::InvalidArgumentError(fmt::format("date: found '{}'; expected a day such as 2026-11-27", day));
 }
 
+/// Null: not a plain column.
+const char* SparkType(Kind kind) {
+  switch (kind) {
+    case Kind::kBool:
+      return "boolean";
+    case Kind::kInt32:
+      return "int";
+    case Kind::kInt64:
+      return "bigint";
+    case Kind::kFloat:
+      return "float";
+    case Kind::kDouble:
+      return "double";
+    case Kind::kTime:
+      return "timestamp";
+    case Kind::kText:
+      return "string";
+    case Kind::kBytes:
+      return "binary";
+    case Kind::kList:
+    case Kind::kStruct:
+    case Kind::kMap:
+      break;
+  }
+  return nullptr;
+}
+
 std::string SparkRequest(const std::vector<TableFiles>& tables, const Lake& lake, const std::string& sql,
                          const std::string& out) {
   std::string text;
@@ -41,7 +68,13 @@ std::string SparkRequest(const std::vector<TableFiles>& tables, const Lake& lake
   for (const TableFiles& files : tables) {
     if (files.paths.empty()) continue;
     json.BeginObject().Key("name").String(files.name).Key("folder").String(lake.folder() + "/" + files.name);
-    json.Key("paths").BeginArray();
+    json.Key("columns").BeginObject();
+    if (files.table != nullptr) {
+      for (const Field& field : *files.table->fields) {
+        if (const char* type = SparkType(field.kind)) json.Key(field.name).String(type);
+      }
+    }
+    json.EndObject().Key("paths").BeginArray();
     for (const std::string& path : files.paths) json.String(path);
     json.EndArray().EndObject();
   }
@@ -89,20 +122,24 @@ std::vector<std::string_view> JobNames() {
   return names;
 }
 
-absl::StatusOr<std::string> JobSql(std::string_view name, std::string_view day) {
+absl::StatusOr<std::string> JobSql(std::string_view name, std::string_view day, Engine engine) {
   ASSIGN_OR_RETURN(const int64_t day_us, ParseDay(day));
   for (const JobText& job : JobTexts()) {
     if (job.name != name) continue;
-    return absl::StrReplaceAll(std::string(job.sql), {{"{{day}}", std::string(day)},
-                                                      {"{{day_before}}", DayText(day_us - kDayUs)},
-                                                      {"{{day_after}}", DayText(day_us + kDayUs)}});
+    const std::string sql =
+        absl::StrReplaceAll(std::string(job.sql), {{"{{marked_users}}", std::string(MarkedUsersText())}});
+    // One row for each value of a list has no name that both engines know.
+    return absl::StrReplaceAll(sql, {{"{{day}}", std::string(day)},
+                                     {"{{day_before}}", DayText(day_us - kDayUs)},
+                                     {"{{day_after}}", DayText(day_us + kDayUs)},
+                                     {"{{explode}}", engine == Engine::kSpark ? "explode" : "unnest"}});
   }
   return absl::NotFoundError(fmt::format("job: found '{}'; expected one of {}", name, fmt::join(JobNames(), ", ")));
 }
 
 absl::StatusOr<BatchJobResult> RunBatchJob(Lake* lake, const BatchJob& job) {
   const int64_t start_us = base::MonotonicUs();
-  ASSIGN_OR_RETURN(const std::string sql, JobSql(job.name, job.day));
+  ASSIGN_OR_RETURN(const std::string sql, JobSql(job.name, job.day, job.engine));
   ASSIGN_OR_RETURN(const int64_t day_us, ParseDay(job.day));
   RETURN_IF_ERROR(lake->CatchUp().status());
   ASSIGN_OR_RETURN(const std::vector<TableFiles> tables, lake->Files());

@@ -39,7 +39,7 @@ struct BatchJobResult {
 ///         without them would be wrong; those of RunSql; Unavailable, with what Spark said: it failed.
 absl::StatusOr<BatchJobResult> RunBatchJob(Lake* lake, const BatchJob& job);
 
-/// The job's SQL for a day; the same codes.
-absl::StatusOr<std::string> JobSql(std::string_view name, std::string_view day);
+/// The job's SQL for a day, as the engine reads it; the same codes.
+absl::StatusOr<std::string> JobSql(std::string_view name, std::string_view day, Engine engine);
 
 }  // namespace bowerbird::lake

@@ -106,7 +106,10 @@ void AppendItem(uint32_t partition, const log::Record& record, Batch* batch) {
 void AppendUser(uint32_t partition, const log::Record& record, Batch* batch) {
   AppendChange(partition, record, batch);
   v1::UserRecord change;
-  if (!change.ParseFromString(record.value) || (!change.has_user() && change.deleted().empty()))
+  // Of a user who was forgotten only the id is there.
+  if (record.value.empty() && !record.key.empty()) change.set_deleted(record.key);
+  if ((!record.value.empty() && !change.ParseFromString(record.value)) ||
+      (!change.has_user() && change.deleted().empty()))
     return Nulls(kId, kUserColumns, batch);
   batch->column(kDeleted).Bool(!change.has_user());
   if (!change.has_user()) {

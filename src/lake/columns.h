@@ -105,6 +105,7 @@ class ColumnView {
   bool Bool(int64_t row) const;
   int32_t Int32(int64_t row) const { return At<int32_t>(row); }
   int64_t Int64(int64_t row) const { return At<int64_t>(row); }
+  float Float(int64_t row) const { return At<float>(row); }
   double Double(int64_t row) const { return At<double>(row); }
   /// Empty for null.
   std::string_view Text(int64_t row) const;

@@ -41,6 +41,12 @@ enum EventColumn : uint8_t {
   kBecomes,
   kBecomesKey,
   kMerge,
+  kAgent,
+  kMark,
+  kMarkFrom,
+  kMarkUntil,
+  kMarkOffset,
+  kMarkFirstTime,
   kEventColumns
 };
 
@@ -80,7 +86,18 @@ bool AppendFields(const v1::Event& event, Batch* batch) {
   KeyOrNull(event.becomes_key(), &batch->column(kBecomesKey));
   // What an id hands over is of use to the fold alone: kept as it is.
   event.has_merge() ? batch->column(kMerge).Text(event.merge().SerializeAsString()) : batch->column(kMerge).Null();
-  return whole && event.GetReflection()->GetUnknownFields(event).empty();
+  batch->column(kAgent).TextOrNull(event.agent());
+  const v1::Mark& mark = event.mark();
+  batch->column(kMark).TextOrNull(mark.reason());
+  Int64OrNull(mark.from_us(), &batch->column(kMarkFrom));
+  Int64OrNull(mark.until_us(), &batch->column(kMarkUntil));
+  KeyOrNull(mark.source_offset(), &batch->column(kMarkOffset));
+  Int64OrNull(mark.first_time_us(), &batch->column(kMarkFirstTime));
+  whole = whole && event.has_mark() != mark.reason().empty();
+  // What is left of forgotten users is of use to the fold alone, too: the record as it is.
+  whole = whole && !event.has_forget() && !event.has_redacted();
+  return whole && event.GetReflection()->GetUnknownFields(event).empty() &&
+         mark.GetReflection()->GetUnknownFields(mark).empty();
 }
 
 void ReadFields(std::span<const ColumnView> columns, int64_t row, v1::Event* event) {
@@ -120,6 +137,14 @@ void ReadFields(std::span<const ColumnView> columns, int64_t row, v1::Event* eve
   event->set_becomes(text(kBecomes));
   event->set_becomes_key(static_cast<uint64_t>(int64(kBecomesKey)));
   if (!columns[kMerge].IsNull(row)) (void)event->mutable_merge()->ParseFromString(text(kMerge));
+  event->set_agent(text(kAgent));
+  if (columns[kMark].IsNull(row)) return;
+  v1::Mark* mark = event->mutable_mark();
+  mark->set_reason(text(kMark));
+  mark->set_from_us(int64(kMarkFrom));
+  mark->set_until_us(int64(kMarkUntil));
+  mark->set_source_offset(static_cast<uint64_t>(int64(kMarkOffset)));
+  mark->set_first_time_us(int64(kMarkFirstTime));
 }
 
 }  // namespace
@@ -157,7 +182,13 @@ const std::vector<Field>& EventFields() {
                               {"dedupe_print", Kind::kInt64, true, {}},
                               {"becomes", Kind::kText, true, {}},
                               {"becomes_key", Kind::kInt64, true, {}},
-                              {"merge", Kind::kBytes, true, {}}};
+                              {"merge", Kind::kBytes, true, {}},
+                              {"agent", Kind::kText, true, {}},
+                              {"mark", Kind::kText, true, {}},
+                              {"mark_from", Kind::kTime, true, {}},
+                              {"mark_until", Kind::kTime, true, {}},
+                              {"mark_offset", Kind::kInt64, true, {}},
+                              {"mark_first_time", Kind::kTime, true, {}}};
   return fields;
 }
 

@@ -59,6 +59,12 @@ absl::StatusOr<TableStore*> Lake::Open(const std::string& name) {
 
 absl::StatusOr<TableStore*> Lake::JobTable(const std::string& name) { return Open(name); }
 
+absl::StatusOr<TableStore*> Lake::LogTable(std::string_view name) {
+  const std::string table(name);
+  if (!fs::exists(options_.folder + "/" + table + "/manifest.json")) return nullptr;
+  return Open(table);
+}
+
 std::vector<std::string> Lake::Names() const {
   std::vector<std::string> names;
   for (const Table& table : LogTables()) names.emplace_back(table.name);
@@ -103,6 +109,49 @@ absl::StatusOr<std::vector<std::string>> Lake::Maintain(const std::map<std::stri
   return problems;
 }
 
+absl::StatusOr<uint64_t> Lake::Redact(const std::function<RowChanges(const Table&)>& changes,
+                                      std::span<const std::string> users, std::vector<std::string>* problems) {
+  uint64_t rows = 0;
+  for (const std::string& name : Names()) {
+    if (!fs::exists(options_.folder + "/" + name + "/manifest.json")) continue;  // nothing is in it
+    ASSIGN_OR_RETURN(TableStore * store, Open(name));
+    const Table* table = FindLogTable(name);
+    const absl::StatusOr<uint64_t> changed = table != nullptr
+                                                 ? RedactTable(*table, store, changes(*table), problems)
+                                                 : RedactJobTable(options_.folder + "/" + name, store, users, problems);
+    RETURN_IF_ERROR(changed.status());
+    rows += *changed;
+  }
+  return rows;
+}
+
+absl::StatusOr<std::vector<std::pair<std::string, uint64_t>>> Lake::RowsNaming(
+    const std::string& user, const std::function<bool(const log::Record&)>& names, std::vector<std::string>* problems) {
+  std::vector<std::pair<std::string, uint64_t>> found;
+  for (const std::string& name : Names()) {
+    const fs::path folder = options_.folder + "/" + name;
+    if (!fs::exists(folder / "manifest.json")) continue;
+    uint64_t rows = 0;
+    const Table* table = FindLogTable(name);
+    if (table == nullptr) {
+      ASSIGN_OR_RETURN(TableStore * store, Open(name));
+      ASSIGN_OR_RETURN(rows, RowsOfUser(store, user));
+    }
+    std::error_code error;
+    for (fs::recursive_directory_iterator at(folder, error), end; table != nullptr && !error && at != end;
+         at.increment(error)) {
+      const bool written = !at->path().filename().string().starts_with('.');  // to its end
+      if (!written || !at->is_regular_file() || at->path().extension() != ".parquet") continue;
+      const auto visit = [&](const LakeRecord& row) { rows += names(row.record); };
+      const absl::Status read = VisitRows(*table, at->path().string(), visit);
+      // One that was replaced meanwhile is none that is there.
+      if (!read.ok() && fs::exists(at->path())) problems->emplace_back(read.message());
+    }
+    if (rows > 0) found.emplace_back(name, rows);
+  }
+  return found;
+}
+
 absl::StatusOr<std::vector<TableStatus>> Lake::Status() {
   std::vector<TableStatus> all;
   for (const std::string& name : Names()) {
@@ -118,6 +167,7 @@ absl::StatusOr<std::vector<TableStatus>> Lake::Status() {
       status.last_us = std::max(status.last_us, part.last_us);
     }
     for (const Gap& gap : manifest->gaps) status.missed += gap.end - gap.begin;
+    status.damaged = store->DamagedParts();
     if (const Table* table = FindLogTable(name); table != nullptr) {
       ASSIGN_OR_RETURN(status.lag, LogFollower(table, options_.log, store).Lag());
     }
@@ -193,8 +243,7 @@ absl::Status Lake::Read(std::string_view name, uint32_t partition, log::Offset b
       ArrowArray rows;
       ASSIGN_OR_RETURN(const bool more, reader->Next(&rows));
       if (!more) break;
-      const std::vector<LakeRecord> records =
-          table->topic == log::Topic::kEvents ? EventRecords(rows) : WholeRecords(rows, *table->fields);
+      const std::vector<LakeRecord> records = RecordsOf(*table, rows);
       rows.release(&rows);
       for (const LakeRecord& record : records) {
         if (record.partition != partition || record.record.offset < begin || record.record.offset >= end) continue;

@@ -5,8 +5,10 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -15,6 +17,7 @@
 #include "base/clock.h"
 #include "lake/compaction.h"
 #include "lake/log_follower.h"
+#include "lake/redaction.h"
 #include "lake/table_store.h"
 #include "lake/tables.h"
 #include "log/event_log.h"
@@ -25,8 +28,9 @@ namespace bowerbird::lake {
 struct TableStatus {
   std::string name;
   uint64_t rows = 0, bytes = 0, parts = 0;
-  uint64_t lag = 0;     ///< offsets of the log that are not in it yet
-  uint64_t missed = 0;  ///< offsets that the log dropped before the table had them
+  uint64_t lag = 0;      ///< offsets of the log that are not in it yet
+  uint64_t missed = 0;   ///< offsets that the log dropped before the table had them
+  uint64_t damaged = 0;  ///< parts that whoever read them last found damaged
   int64_t first_us = 0, last_us = 0;
 };
 
@@ -64,6 +68,16 @@ class Lake {
   /// files that were replaced. What went wrong with single files is returned; it does not stop the rest.
   absl::StatusOr<std::vector<std::string>> Maintain(const std::map<std::string, int64_t>& retention_us);
 
+  /// Changes rows of every table for good (redaction.h): of those that follow the log as `changes` says of each, of
+  /// jobs' those of `users` go. The rows changed; what went wrong with single files is added to `problems`.
+  absl::StatusOr<uint64_t> Redact(const std::function<RowChanges(const Table& table)>& changes,
+                                  std::span<const std::string> users, std::vector<std::string>* problems);
+  /// How many rows of each table name somebody: `names` is asked of each record of those that follow the log, files
+  /// that are no part any more too. Only tables that have some.
+  absl::StatusOr<std::vector<std::pair<std::string, uint64_t>>> RowsNaming(
+      const std::string& user, const std::function<bool(const log::Record& record)>& names,
+      std::vector<std::string>* problems);
+
   absl::StatusOr<std::vector<TableStatus>> Status();
   /// Reads every file of every table. The problems found, each naming its file.
   absl::StatusOr<std::vector<std::string>> Verify();
@@ -81,6 +95,8 @@ class Lake {
 
   /// A table that a job writes; made when it is not there.
   absl::StatusOr<TableStore*> JobTable(const std::string& name);
+  /// A table that follows the log; null: nothing is in it yet.
+  absl::StatusOr<TableStore*> LogTable(std::string_view name);
   const std::string& folder() const { return options_.folder; }
 
  private:

@@ -43,7 +43,7 @@ bool ReadGap(const dom::element& element, Gap* gap) {
   if (element["partition"].get(partition) || element["begin"].get(gap->begin) || element["end"].get(gap->end))
     return false;
   gap->partition = static_cast<uint32_t>(partition);
-  return true;
+  return partition <= UINT32_MAX;
 }
 
 template <typename T>

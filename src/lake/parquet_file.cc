@@ -41,4 +41,9 @@ absl::StatusOr<std::unique_ptr<ParquetReader>> OpenParquet(const std::string& pa
   return files->Open(path, &schema);
 }
 
+absl::StatusOr<ForeignParquet> OpenForeignParquet(const std::string& path) {
+  ASSIGN_OR_RETURN(ParquetFiles * files, LoadParquetFiles());
+  return files->OpenForeign(path);
+}
+
 }  // namespace bowerbird::lake

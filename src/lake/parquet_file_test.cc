@@ -64,6 +64,59 @@ TEST_F(ParquetFileTest, AColumnThatAFileLacksIsNull) {
   rows.release(&rows);
 }
 
+TEST_F(ParquetFileTest, ARowGroupIsReadByItself) {
+  const std::vector<Field> fields = {{"n", Kind::kInt64, true, {}}, {"text", Kind::kBytes, true, {}}};
+  const std::string path = dir_ + "/groups.parquet";
+  auto writer = CreateParquet(path, fields);
+  ASSERT_TRUE(writer.ok()) << writer.status();
+  Batch batch(fields);
+  int64_t number = 0;
+  const auto write = [&](int64_t rows, size_t text_bytes) {
+    for (int64_t i = 0; i < rows; ++i) {
+      batch.column(0).Int64(number++);
+      batch.column(1).Text(std::string(text_bytes, 'x'));
+    }
+    ArrowArray exported;
+    batch.Export(&exported);
+    ASSERT_TRUE((*writer)->Write(&exported).ok());
+  };
+  for (int i = 0; i < 10; ++i) write(10'000, 1);
+  for (int i = 0; i < 6; ++i) write(400, 64 << 10);  // some 25 MB each
+  ASSERT_TRUE((*writer)->Close({}).ok());
+
+  auto reader = OpenParquet(path, fields);
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  const auto groups = (*reader)->Groups({"n", "text", "nothing"});
+  ASSERT_TRUE(groups.ok()) << groups.status();
+  ASSERT_GE(groups->size(), 4u) << "two by their rows, more by their bytes";
+  int64_t first = 0;
+  for (size_t group = 0; group < groups->size(); ++group) {
+    const RowGroup& one = (*groups)[group];
+    EXPECT_LE(one.rows, 65'536);
+    EXPECT_EQ(one.bounds.at(0), std::pair(first, first + one.rows - 1));
+    EXPECT_FALSE(one.bounds.at(1).has_value());
+    EXPECT_FALSE(one.bounds.at(2).has_value());
+    first += one.rows;
+  }
+  EXPECT_EQ(first, number);
+  // In any order, and again.
+  for (const size_t group : {groups->size() - 1, size_t{0}, size_t{1}, size_t{0}}) {
+    ASSERT_TRUE((*reader)->SelectGroup(group).ok());
+    int64_t next = (*groups)[group].bounds[0]->first, rows_read = 0;
+    while (true) {
+      ArrowArray rows;
+      const auto more = (*reader)->Next(&rows);
+      ASSERT_TRUE(more.ok()) << more.status();
+      if (!*more) break;
+      for (int64_t row = 0; row < rows.length; ++row) EXPECT_EQ(ColumnView(&rows).child(0).Int64(row), next++);
+      rows_read += rows.length;
+      rows.release(&rows);
+    }
+    EXPECT_EQ(rows_read, (*groups)[group].rows);
+  }
+  EXPECT_EQ((*reader)->SelectGroup(groups->size()).code(), absl::StatusCode::kOutOfRange);
+}
+
 TEST_F(ParquetFileTest, AColumnOfAnotherTypeAndAFileOfAnotherProgramAreRefusedByName) {
   const std::string path = dir_ + "/a.parquet";
   WriteFile(path);
@@ -93,6 +146,8 @@ TEST_F(ParquetFileTest, DamageAnywhereIsAnErrorOrChangesNothingAndNeverACrash) {
     std::ofstream(path, std::ios::binary) << damaged;
     auto reader = OpenParquet(path, old_fields_);
     absl::Status status = reader.status();
+    if (status.ok()) status = (*reader)->Groups({"n"}).status();
+    if (status.ok() && i % 2 == 0) status = (*reader)->SelectGroup(0);
     while (status.ok()) {
       ArrowArray rows;
       const auto more = (*reader)->Next(&rows);

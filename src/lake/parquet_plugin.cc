@@ -1,13 +1,17 @@
 // What Arrow does for the lake; parquet_file.h says why it is a plugin.
 #include <arrow/api.h>
 #include <arrow/c/bridge.h>
+#include <arrow/compute/cast.h>
 #include <arrow/io/file.h>
+#include <arrow/util/byte_size.h>
 #include <fmt/format.h>
 #include <parquet/arrow/reader.h>
 #include <parquet/arrow/writer.h>
 #include <parquet/properties.h>
+#include <parquet/statistics.h>
 
 #include <exception>
+#include <optional>
 #include <utility>
 
 #include "lake/parquet_file.h"
@@ -15,7 +19,9 @@
 namespace bowerbird::lake {
 namespace {
 
-constexpr int64_t kRowGroupRows = 256 << 10;
+// Small enough that whoever wants the records of one partition reads few of the others.
+constexpr int64_t kRowGroupRows = 64 << 10;
+constexpr int64_t kRowGroupBytes = 64 << 20;
 constexpr int64_t kReadRows = 64 << 10;
 constexpr int64_t kPageBytes = 256 << 10;
 
@@ -57,7 +63,16 @@ class Writer final : public ParquetWriter {
   absl::Status Write(ArrowArray* rows) override {
     auto batch = arrow::ImportRecordBatch(rows, schema_);
     if (!batch.ok()) return WriteError(path_, batch.status());
-    const arrow::Status written = writer_->WriteRecordBatch(**batch);
+    const int64_t bytes = arrow::util::TotalBufferSize(**batch);
+    arrow::Status written;
+    if (group_rows_ > 0 && group_bytes_ + bytes > kRowGroupBytes) {
+      written = writer_->NewBufferedRowGroup();
+      group_rows_ = group_bytes_ = 0;
+    }
+    if (written.ok()) written = writer_->WriteRecordBatch(**batch);
+    group_rows_ += (*batch)->num_rows();
+    group_bytes_ = group_rows_ >= kRowGroupRows ? 0 : group_bytes_ + bytes;
+    group_rows_ %= kRowGroupRows;
     return written.ok() ? absl::OkStatus() : WriteError(path_, written);
   }
 
@@ -75,6 +90,7 @@ class Writer final : public ParquetWriter {
   std::shared_ptr<arrow::Schema> schema_;
   std::shared_ptr<arrow::io::FileOutputStream> file_;
   std::unique_ptr<parquet::arrow::FileWriter> writer_;
+  int64_t group_rows_ = 0, group_bytes_ = 0;  ///< of the row group that is being filled
 };
 
 class Reader final : public ParquetReader {
@@ -85,6 +101,84 @@ class Reader final : public ParquetReader {
     auto imported = arrow::ImportSchema(schema);
     if (!imported.ok()) return ReadError(path_, imported.status());
     schema_ = *imported;
+    if (absl::Status begun = Begin(); !begun.ok()) return begun;
+    return CheckTypes();
+  }
+
+  /// Reads whatever columns there are; see ForeignParquet.
+  absl::Status OpenForeign(std::vector<Field>* fields, std::vector<std::string>* types) {
+    if (absl::Status begun = Begin(); !begun.ok()) return begun;
+    arrow::FieldVector wanted;
+    for (const auto& field : batches_->schema()->fields()) {
+      fields->push_back(ForeignField(*field));
+      types->push_back(field->type()->ToString());
+      wanted.push_back(arrow::field(field->name(), ForeignType(fields->back())));
+    }
+    schema_ = arrow::schema(wanted);
+    casts_ = true;
+    return absl::OkStatus();
+  }
+
+  const KeyValues& metadata() const override { return metadata_; }
+  int64_t rows() const override { return rows_; }
+
+  absl::StatusOr<bool> Next(ArrowArray* rows) override {
+    try {
+      return ReadNext(rows);
+    } catch (const std::exception& exception) {
+      return ReadError(path_, arrow::Status::IOError(exception.what()));
+    }
+  }
+
+  absl::StatusOr<std::vector<RowGroup>> Groups(const std::vector<std::string>& columns) const override {
+    try {
+      const auto end = reader_->parquet_reader()->metadata();
+      std::vector<RowGroup> groups(static_cast<size_t>(end->num_row_groups()));
+      for (int i = 0; i < end->num_row_groups(); ++i) {
+        RowGroup& group = groups[static_cast<size_t>(i)];
+        const auto described = end->RowGroup(i);
+        group.rows = described->num_rows();
+        for (const std::string& column : columns) {
+          const int index = end->schema()->ColumnIndex(column);
+          group.bounds.push_back(index < 0 ? std::nullopt : BoundsOf(*described->ColumnChunk(index)));
+        }
+      }
+      return groups;
+    } catch (const std::exception& exception) {
+      return ReadError(path_, arrow::Status::IOError(exception.what()));
+    }
+  }
+
+  absl::Status SelectGroup(size_t group) override {
+    try {
+      const int groups = reader_->parquet_reader()->metadata()->num_row_groups();
+      if (group >= static_cast<size_t>(groups))
+        return absl::OutOfRangeError(fmt::format("{}: row group is {}; there are {}", path_, group, groups));
+      auto batches = reader_->GetRecordBatchReader({static_cast<int>(group)});
+      if (!batches.ok()) return ReadError(path_, batches.status());
+      batches_ = *std::move(batches);
+      return absl::OkStatus();
+    } catch (const std::exception& exception) {
+      return ReadError(path_, arrow::Status::IOError(exception.what()));
+    }
+  }
+
+ private:
+  static std::optional<std::pair<int64_t, int64_t>> BoundsOf(const parquet::ColumnChunkMetaData& chunk) {
+    const auto statistics = chunk.is_stats_set() ? chunk.statistics() : nullptr;
+    if (statistics == nullptr || !statistics->HasMinMax()) return std::nullopt;
+    if (statistics->physical_type() == parquet::Type::INT32) {
+      const auto& typed = static_cast<const parquet::Int32Statistics&>(*statistics);
+      return std::pair<int64_t, int64_t>(typed.min(), typed.max());
+    }
+    if (statistics->physical_type() == parquet::Type::INT64) {
+      const auto& typed = static_cast<const parquet::Int64Statistics&>(*statistics);
+      return std::pair<int64_t, int64_t>(typed.min(), typed.max());
+    }
+    return std::nullopt;
+  }
+
+  absl::Status Begin() {
     auto file = arrow::io::ReadableFile::Open(path_);
     if (!file.ok()) return absl::NotFoundError(fmt::format("{}: {}", path_, file.status().message()));
     parquet::ReaderProperties properties;
@@ -103,21 +197,27 @@ class Reader final : public ParquetReader {
     auto batches = reader_->GetRecordBatchReader();
     if (!batches.ok()) return ReadError(path_, batches.status());
     batches_ = *std::move(batches);
-    return CheckTypes();
+    return absl::OkStatus();
   }
 
-  const KeyValues& metadata() const override { return metadata_; }
-  int64_t rows() const override { return rows_; }
-
-  absl::StatusOr<bool> Next(ArrowArray* rows) override {
-    try {
-      return ReadNext(rows);
-    } catch (const std::exception& exception) {
-      return ReadError(path_, arrow::Status::IOError(exception.what()));
+  static Field ForeignField(const arrow::Field& field) {
+    const arrow::DataType& type = *field.type();
+    const auto is_number = [](const arrow::DataType& one) {
+      return arrow::is_integer(one.id()) || arrow::is_floating(one.id()) || one.id() == arrow::Type::BOOL;
+    };
+    if (is_number(type)) return {field.name(), Kind::kDouble, true, {}};
+    if (arrow::is_string(type.id())) return {field.name(), Kind::kText, true, {}};
+    if (arrow::is_list_like(type.id()) && is_number(*type.field(0)->type())) {
+      return {field.name(), Kind::kList, true, {{"element", Kind::kFloat, true, {}}}};
     }
+    return {field.name(), Kind::kStruct, true, {}};
+  }
+  static std::shared_ptr<arrow::DataType> ForeignType(const Field& field) {
+    if (field.kind == Kind::kDouble) return arrow::float64();
+    if (field.kind == Kind::kList) return arrow::list(arrow::field("element", arrow::float32()));
+    return arrow::utf8();
   }
 
- private:
   absl::StatusOr<bool> ReadNext(ArrowArray* rows) {
     std::shared_ptr<arrow::RecordBatch> batch;
     if (const arrow::Status read = batches_->ReadNext(&batch); !read.ok()) return ReadError(path_, read);
@@ -129,6 +229,13 @@ class Reader final : public ParquetReader {
         auto nulls = arrow::MakeArrayOfNull(field->type(), batch->num_rows());
         if (!nulls.ok()) return ReadError(path_, nulls.status());
         column = *nulls;
+      } else if (casts_ && !column->type()->Equals(*field->type())) {
+        // What has no counterpart is refused by whoever asks for it; nobody reads it.
+        const bool none = field->type()->id() == arrow::Type::STRING && !arrow::is_string(column->type()->id());
+        auto cast = none ? arrow::MakeArrayOfNull(field->type(), batch->num_rows())
+                         : arrow::compute::Cast(*column, field->type(), arrow::compute::CastOptions::Unsafe());
+        if (!cast.ok()) return ReadError(path_, cast.status());
+        column = *cast;
       }
       columns.push_back(std::move(column));
     }
@@ -156,6 +263,7 @@ class Reader final : public ParquetReader {
   std::shared_ptr<arrow::RecordBatchReader> batches_;
   KeyValues metadata_;
   int64_t rows_ = 0;
+  bool casts_ = false;
 };
 
 class Files final : public ParquetFiles {
@@ -174,6 +282,17 @@ class Files final : public ParquetFiles {
       return ReadError(path, arrow::Status::IOError(exception.what()));
     }
     return reader;
+  }
+  absl::StatusOr<ForeignParquet> OpenForeign(const std::string& path) override {
+    ForeignParquet foreign;
+    auto reader = std::make_unique<Reader>(path);
+    try {
+      if (absl::Status opened = reader->OpenForeign(&foreign.fields, &foreign.types); !opened.ok()) return opened;
+    } catch (const std::exception& exception) {
+      return ReadError(path, arrow::Status::IOError(exception.what()));
+    }
+    foreign.reader = std::move(reader);
+    return foreign;
   }
 };
 

@@ -22,20 +22,24 @@ std::string Quote(std::string_view text) {
   return quoted + "'";
 }
 
-/// The table's rows, or none in its columns when it has no file.
-std::string RowsOf(const TableFiles& files) {
-  if (!files.paths.empty()) {
-    std::string list;
-    for (const std::string& path : files.paths)
-      fmt::format_to(std::back_inserter(list), "{}{}", list.empty() ? "" : ", ", Quote(path));
-    return fmt::format("SELECT * FROM read_parquet([{}], hive_partitioning = true, hive_types = {{'date': DATE{}}}{})",
-                       list, files.table == nullptr ? "" : ", 'hour': BIGINT",
-                       files.of_one_schema ? "" : ", union_by_name = true");
-  }
+std::string NoRowsOf(const Table& table) {
   std::string columns;
-  for (const Field& field : *files.table->fields)
+  for (const Field& field : *table.fields)
     fmt::format_to(std::back_inserter(columns), "CAST(NULL AS {}) AS \"{}\", ", SqlType(field), field.name);
   return fmt::format("SELECT {}CAST(NULL AS DATE) AS date, CAST(NULL AS BIGINT) AS hour WHERE false", columns);
+}
+
+/// The table's rows in all of its columns: null where its files are older than a column.
+std::string RowsOf(const TableFiles& files) {
+  if (files.paths.empty()) return NoRowsOf(*files.table);
+  std::string list;
+  for (const std::string& path : files.paths)
+    fmt::format_to(std::back_inserter(list), "{}{}", list.empty() ? "" : ", ", Quote(path));
+  const std::string rows = fmt::format(
+      "SELECT * FROM read_parquet([{}], hive_partitioning = true, hive_types = {{'date': DATE{}}}{})", list,
+      files.table == nullptr ? "" : ", 'hour': BIGINT", files.of_one_schema ? "" : ", union_by_name = true");
+  const bool all_columns = files.of_one_schema || files.table == nullptr;
+  return all_columns ? rows : fmt::format("{} UNION ALL BY NAME {}", NoRowsOf(*files.table), rows);
 }
 
 std::string Request(const std::vector<TableFiles>& tables, const SqlQuery& query, const std::string& out) {

@@ -110,7 +110,21 @@ TEST_F(SqlTest, ItemsAreTheirLatestState) {
 TEST_F(SqlTest, ADamagedFileIsLeftOutAndSaid) {
   AppendEvent(0, "u", "more");
   ASSERT_TRUE(lake_->CatchUp().ok());
+  const auto damaged = [&] {
+    uint64_t count = 0;
+    const auto tables = lake_->Status();
+    for (const TableStatus& table : *tables) count += table.damaged;
+    return count;
+  };
   const std::string path = Parts("events").at(0);
+  std::filesystem::copy_file(path, dir_ + "/whole");
+  std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
+  EXPECT_EQ(damaged(), 0u) << "nobody has read it";
+  EXPECT_EQ(Ask("select count(*) from events")->damaged.size(), 1u) << "cut short";
+  EXPECT_EQ(damaged(), 1u);
+  std::filesystem::copy_file(dir_ + "/whole", path, std::filesystem::copy_options::overwrite_existing);
+  EXPECT_EQ(Rows("select count(*) from events"), "[[31]]");
+  EXPECT_EQ(damaged(), 0u);
   std::ofstream(path, std::ios::app) << "x";
   Reopen();
   const auto answer = Ask("select count(*) from events");

@@ -109,12 +109,12 @@ absl::Status TableStore::Commit(Manifest next) {
   return absl::OkStatus();
 }
 
-absl::Status TableStore::DeleteRetired() {
+absl::Status TableStore::DeleteRetired(int64_t kept_us) {
   Manifest next = *manifest();
   const int64_t now_us = clock_->NowUs();
   // The files go first: one that the manifest has forgotten would be an orphan until the next start.
   const auto first_kept = std::partition(next.retired.begin(), next.retired.end(),
-                                         [&](const RetiredPart& part) { return now_us - part.at_us >= kRetiredUs; });
+                                         [&](const RetiredPart& part) { return now_us - part.at_us >= kept_us; });
   if (first_kept == next.retired.begin()) return absl::OkStatus();
   std::error_code ignored;
   for (auto part = next.retired.begin(); part != first_kept; ++part) {
@@ -128,6 +128,23 @@ absl::Status TableStore::DeleteRetired() {
 }
 
 absl::Status TableStore::Check(const Part& part, bool whole) const {
+  absl::Status found = CheckFile(part, whole);
+  const absl::MutexLock lock(&mutex_);
+  if (!found.ok()) {
+    damaged_.insert(part.path);
+  } else if (whole) {
+    damaged_.erase(part.path);
+  }
+  return found;
+}
+
+uint64_t TableStore::DamagedParts() const {
+  const absl::MutexLock lock(&mutex_);
+  return static_cast<uint64_t>(
+      std::ranges::count_if(manifest_->parts, [&](const Part& part) { return damaged_.contains(part.path); }));
+}
+
+absl::Status TableStore::CheckFile(const Part& part, bool whole) const {
   const std::string path = PathOf(part);
   struct stat file {};
   if (stat(path.c_str(), &file) != 0) return absl::DataLossError(fmt::format("{}: the file is gone", path));

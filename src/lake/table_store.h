@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -43,11 +44,13 @@ class TableStore {
 
   /// Puts `next` in the place of the manifest; what it no longer names is retired. On an error the former one holds.
   absl::Status Commit(Manifest next);
-  /// Deletes retired files whose time has come.
-  absl::Status DeleteRetired();
+  /// Deletes retired files whose time has come: those that were retired `kept_us` ago.
+  absl::Status DeleteRetired(int64_t kept_us = kRetiredUs);
   /// The part's file is as the manifest says. DataLoss, naming the file, when it is not. With `whole` the checksum is
   /// read too, once for as long as the file does not change.
   absl::Status Check(const Part& part, bool whole) const;
+  /// How many parts of the table Check found damaged when it last looked at them.
+  uint64_t DamagedParts() const;
 
   absl::Status Step(std::string_view step) const { return on_step_ ? on_step_(step) : absl::OkStatus(); }
   int64_t NowUs() const { return clock_->NowUs(); }
@@ -56,6 +59,7 @@ class TableStore {
   TableStore(std::string folder, std::string name, const base::Clock* clock, OnStep on_step)
       : folder_(std::move(folder)), name_(std::move(name)), clock_(clock), on_step_(std::move(on_step)) {}
   absl::Status DeleteOrphans() const;
+  absl::Status CheckFile(const Part& part, bool whole) const;
 
   const std::string folder_, name_;
   const base::Clock* const clock_;
@@ -65,6 +69,7 @@ class TableStore {
   std::shared_ptr<const Manifest> manifest_ ABSL_GUARDED_BY(mutex_);
   /// Paths whose checksum was found right, each with the file's time of change.
   mutable std::vector<std::pair<std::string, int64_t>> checked_ ABSL_GUARDED_BY(mutex_);
+  mutable std::set<std::string> damaged_ ABSL_GUARDED_BY(mutex_);  ///< paths
 };
 
 /// A file of a table that is being written: under a name that nobody reads until it is finished.

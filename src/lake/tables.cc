@@ -35,4 +35,8 @@ std::vector<LakeRecord> WholeRecords(const ArrowArray& rows, std::span<const Fie
   return records;
 }
 
+std::vector<LakeRecord> RecordsOf(const Table& table, const ArrowArray& rows) {
+  return table.topic == log::Topic::kEvents ? EventRecords(rows) : WholeRecords(rows, *table.fields);
+}
+
 }  // namespace bowerbird::lake

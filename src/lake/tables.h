@@ -13,7 +13,7 @@ namespace bowerbird::lake {
 
 /// Grows when a column is added. A file says under which it was written; a reader reads older ones, with null for what
 /// they lack, and refuses newer ones. docs/formats/lake.md lists the columns.
-inline constexpr uint32_t kSchema = 1;
+inline constexpr uint32_t kSchema = 2;
 /// The first columns of every table that follows a topic.
 enum PositionColumn : uint8_t { kPartition, kOffset, kAppendTime, kPositionColumns };
 
@@ -49,5 +49,7 @@ struct LakeRecord {
 std::vector<LakeRecord> EventRecords(const ArrowArray& rows);
 /// Reads rows of the other tables, which keep the value whole; `fields` are the table's.
 std::vector<LakeRecord> WholeRecords(const ArrowArray& rows, std::span<const Field> fields);
+/// Reads rows of a table, in its columns.
+std::vector<LakeRecord> RecordsOf(const Table& table, const ArrowArray& rows);
 
 }  // namespace bowerbird::lake

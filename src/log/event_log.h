@@ -41,6 +41,7 @@ struct AppendRecord {
   Topic topic = Topic::kEvents;
   uint32_t partition = 0;
   std::string key;  ///< at most 256 bytes; what compaction keeps the last of
+  /// Empty, in a compacted topic: the key is gone. In Kafka a tombstone.
   std::string value;
 };
 
@@ -108,6 +109,10 @@ class EventLog {
   /// The first offset whose append time is >= time_us (EndOffset when there is none).
   virtual absl::StatusOr<Offset> OffsetAtTime(Topic topic, uint32_t partition, int64_t time_us) const = 0;
   virtual absl::StatusOr<std::vector<PartitionStats>> Stats() const = 0;
+  /// How far whoever reads several partitions of a topic, each from `from` on (by partition; one past all: none of it),
+  /// best goes with each before any goes further: a store that has the partitions in one file after the other then
+  /// opens each file once. By partition, at least `from`, and more in one of them; to most stores it is all the same.
+  virtual std::vector<Offset> ReadTogether(Topic topic, std::span<const Offset> from) const;
 };
 
 /// Whether keys, values and the batch keep to EventLog's bounds: InvalidArgument. Adds to `bytes` what the batch

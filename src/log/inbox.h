@@ -28,6 +28,9 @@ class Inbox {
   virtual ~Inbox() = default;
   /// The next records, at most `records_max` and about `bytes_max` bytes; none when none came within `timeout_us`.
   virtual absl::StatusOr<std::vector<InboxRecord>> Take(size_t records_max, size_t bytes_max, int64_t timeout_us) = 0;
+  /// How many records wait in what this process reads: those that Take has returned and that are not done with, and
+  /// those behind them, as far as is known without asking. 0 while it is not known yet.
+  virtual uint64_t Lag() = 0;
   /// All that Take has returned is done with. An error: some of it may come again.
   virtual absl::Status Commit() = 0;
 };

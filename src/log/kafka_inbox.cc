@@ -13,6 +13,8 @@ namespace {
 // Above what a broker takes by default, so that a record that is too large for us is met as one, not as a fetch that
 // never ends.
 constexpr const char* kFetchBytes = "8388608";
+constexpr int kCommittedTimeoutMs = 1000;
+constexpr const char* kSessionTimeoutMs = "10000";
 
 std::string ContentType(const rd_kafka_message_t& message) {
   rd_kafka_headers_t* headers = nullptr;
@@ -26,9 +28,12 @@ std::string ContentType(const rd_kafka_message_t& message) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<KafkaInbox>> KafkaInbox::Open(const KafkaClientOptions& options,
-                                                             const std::string& topic_prefix) {
+                                                             const std::string& topic_prefix,
+                                                             const std::string& member) {
   ASSIGN_OR_RETURN(KafkaConf conf, KafkaConf::Make(options));
   for (const auto& [name, value] : {std::pair<std::string, std::string>{"group.id", topic_prefix + "collect"},
+                                    {"group.instance.id", member},
+                                    {"session.timeout.ms", kSessionTimeoutMs},
                                     {"enable.auto.commit", "false"},
                                     {"enable.auto.offset.store", "false"},
                                     // What was written before the first start counts, too.
@@ -50,7 +55,6 @@ absl::StatusOr<std::unique_ptr<KafkaInbox>> KafkaInbox::Open(const KafkaClientOp
   return inbox;
 }
 
-// Leaves the group, so that another process need not wait until this one counts as gone.
 KafkaInbox::~KafkaInbox() { rd_kafka_consumer_close(client_.get()); }
 
 absl::StatusOr<std::vector<InboxRecord>> KafkaInbox::Take(size_t records_max, size_t bytes_max, int64_t timeout_us) {
@@ -81,6 +85,41 @@ absl::StatusOr<std::vector<InboxRecord>> KafkaInbox::Take(size_t records_max, si
   return records;
 }
 
+uint64_t KafkaInbox::Lag() {
+  rd_kafka_topic_partition_list_t* list = nullptr;
+  if (rd_kafka_assignment(client_.get(), &list) != RD_KAFKA_RESP_ERR_NO_ERROR) return 0;
+  const KafkaPtr<rd_kafka_topic_partition_list_t> ours(list);
+  std::map<uint32_t, Offset> done;
+  bool is_new = false;
+  for (int i = 0; i < ours->cnt; ++i) {
+    const auto known = done_.find(static_cast<uint32_t>(ours->elems[i].partition));
+    if (known != done_.end()) done.insert(*known);
+    is_new = is_new || known == done_.end();
+  }
+  // What went to another process is forgotten: it may come back with more done.
+  done_ = std::move(done);
+  if (is_new && rd_kafka_committed(client_.get(), ours.get(), kCommittedTimeoutMs) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    for (int i = 0; i < ours->cnt; ++i) {
+      const rd_kafka_topic_partition_t& at = ours->elems[i];
+      if (at.err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        done_.try_emplace(static_cast<uint32_t>(at.partition), static_cast<Offset>(std::max<int64_t>(at.offset, 0)));
+    }
+  }
+  uint64_t lag = 0;
+  for (const auto& [partition, next] : done_) {
+    int64_t low = 0, high = 0;
+    if (rd_kafka_get_watermark_offsets(client_.get(), topic_.c_str(), static_cast<int32_t>(partition), &low, &high) !=
+            RD_KAFKA_RESP_ERR_NO_ERROR ||
+        high < 0) {
+      continue;
+    }
+    // Where nothing was ever done with, it begins at what the topic still has.
+    const Offset from = std::max(next, static_cast<Offset>(std::max<int64_t>(low, 0)));
+    lag += static_cast<Offset>(high) - std::min(from, static_cast<Offset>(high));
+  }
+  return lag;
+}
+
 absl::Status KafkaInbox::Commit() {
   if (taken_.empty()) return absl::OkStatus();
   const KafkaPtr<rd_kafka_topic_partition_list_t> list(rd_kafka_topic_partition_list_new(1));
@@ -89,6 +128,7 @@ absl::Status KafkaInbox::Commit() {
         static_cast<int64_t>(next);
   }
   // Whether or not it succeeds: a partition that now is another process's is no longer ours to commit.
+  for (const auto& [partition, next] : taken_) done_[partition] = next;
   taken_.clear();
   return KafkaStatus(rd_kafka_commit(client_.get(), list.get(), 0), "kafka: commit " + topic_);
 }

@@ -75,6 +75,15 @@ class KafkaLog final : public ManagedLog {
   /// The topics' configuration; the brokers do the rest.
   absl::Status SetRetention(std::map<Topic, int64_t> retention_us) override;
   absl::Status ApplyRetention(int64_t /*now_us*/) override { return absl::OkStatus(); }
+  /// Records of a topic cannot be changed; they go with its retention.
+  absl::Status Rewrite(Topic, uint32_t, std::span<const Replacement>) override {
+    return absl::UnimplementedError("records of a Kafka topic cannot be changed: they go with its retention");
+  }
+  absl::Status EraseReplaced(bool) override { return absl::OkStatus(); }
+  bool rewrites() const override { return false; }
+  absl::Status VisitStored(const std::function<void(Topic, std::string_view, std::string_view)>&) const override {
+    return absl::OkStatus();
+  }
   bool in_folder() const override { return false; }
   absl::Status Checkpoint(const std::string& to) const override;
   /// Reads everything, and with it its checksums.

@@ -13,6 +13,7 @@ namespace bowerbird::log {
 namespace {
 
 constexpr int64_t kAskAgainUs = 50'000;
+constexpr int kMetadataMs = 1000;
 
 void Raise(std::atomic<Offset>* mark, Offset to) {
   Offset now = mark->load();
@@ -28,6 +29,7 @@ KafkaOffsets::KafkaOffsets(rd_kafka_t* client, const KafkaTopicNames* names, uin
     auto& made = topics_[static_cast<size_t>(topic) - 1];
     made = std::make_unique<TopicMarks>();
     made->marks = std::vector<Mark>(HasOnePartition(topic) ? 1 : user_partitions);
+    handles_.emplace_back(rd_kafka_topic_new(client, (*names)[topic].c_str(), nullptr));
   }
 }
 
@@ -55,15 +57,25 @@ bool KafkaOffsets::Wait(Topic topic, std::span<const Offset> seen_ends, int64_t 
   return waited.grown.wait_for(lock, std::chrono::microseconds(timeout_us), grown);
 }
 
-absl::Status KafkaOffsets::Refresh(std::span<const Topic> topics, Which which, int timeout_ms) {
+absl::Status KafkaOffsets::AskAgain(int timeout_ms, absl::FunctionRef<absl::Status(int left_ms)> ask) const {
   const int64_t deadline_us = base::MonotonicUs() + int64_t{timeout_ms} * 1000;
+  const auto left_ms = [&] {
+    return static_cast<int>(std::max<int64_t>((deadline_us - base::MonotonicUs()) / 1000, 1));
+  };
   while (true) {
-    const int64_t left_ms = (deadline_us - base::MonotonicUs()) / 1000;
-    absl::Status asked = RefreshOnce(topics, which, static_cast<int>(std::max<int64_t>(left_ms, 1)));
-    // A leader that has just been chosen does not know it yet.
-    if (asked.ok() || !absl::IsUnavailable(asked) || base::MonotonicUs() + kAskAgainUs >= deadline_us) return asked;
+    absl::Status asked = ask(left_ms());
+    if (!absl::IsUnavailable(asked) || base::MonotonicUs() + kAskAgainUs >= deadline_us) return asked;
     std::this_thread::sleep_for(std::chrono::microseconds(kAskAgainUs));
+    // The library asks whom it took for the leader until its knowledge is old, which takes a minute and more.
+    const rd_kafka_metadata_t* metadata = nullptr;
+    if (rd_kafka_metadata(client_, 0, nullptr, &metadata, std::min(left_ms(), kMetadataMs)) ==
+        RD_KAFKA_RESP_ERR_NO_ERROR)
+      rd_kafka_metadata_destroy(metadata);
   }
+}
+
+absl::Status KafkaOffsets::Refresh(std::span<const Topic> topics, Which which, int timeout_ms) {
+  return AskAgain(timeout_ms, [&](int left_ms) { return RefreshOnce(topics, which, left_ms); });
 }
 
 absl::Status KafkaOffsets::RefreshOnce(std::span<const Topic> topics, Which which, int timeout_ms) {
@@ -107,15 +119,19 @@ absl::Status KafkaOffsets::RefreshOnce(std::span<const Topic> topics, Which whic
 
 absl::StatusOr<std::optional<Offset>> KafkaOffsets::AtTime(Topic topic, uint32_t partition, int64_t time_ms,
                                                            int timeout_ms) const {
-  const KafkaPtr<rd_kafka_topic_partition_list_t> list(rd_kafka_topic_partition_list_new(1));
-  rd_kafka_topic_partition_t* const asked =
-      rd_kafka_topic_partition_list_add(list.get(), (*names_)[topic].c_str(), static_cast<int32_t>(partition));
-  asked->offset = std::max<int64_t>(time_ms, 0);
   const std::string what = fmt::format("kafka: time {} ms in {} partition {}", time_ms, (*names_)[topic], partition);
-  RETURN_IF_ERROR(KafkaStatus(rd_kafka_offsets_for_times(client_, list.get(), timeout_ms), what));
-  RETURN_IF_ERROR(KafkaStatus(list->elems[0].err, what));
-  if (list->elems[0].offset < 0) return std::optional<Offset>();
-  return std::optional<Offset>(static_cast<Offset>(list->elems[0].offset));
+  std::optional<Offset> found;
+  RETURN_IF_ERROR(AskAgain(timeout_ms, [&](int left_ms) -> absl::Status {
+    const KafkaPtr<rd_kafka_topic_partition_list_t> list(rd_kafka_topic_partition_list_new(1));
+    rd_kafka_topic_partition_t* const asked =
+        rd_kafka_topic_partition_list_add(list.get(), (*names_)[topic].c_str(), static_cast<int32_t>(partition));
+    asked->offset = std::max<int64_t>(time_ms, 0);
+    RETURN_IF_ERROR(KafkaStatus(rd_kafka_offsets_for_times(client_, list.get(), left_ms), what));
+    RETURN_IF_ERROR(KafkaStatus(list->elems[0].err, what));
+    if (list->elems[0].offset >= 0) found = static_cast<Offset>(list->elems[0].offset);
+    return absl::OkStatus();
+  }));
+  return found;
 }
 
 }  // namespace bowerbird::log

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "log/event_log.h"
@@ -47,6 +48,9 @@ class KafkaOffsets {
   absl::StatusOr<std::optional<Offset>> AtTime(Topic topic, uint32_t partition, int64_t time_ms, int timeout_ms) const;
 
  private:
+  /// Asks until it is answered with something else than Unavailable, or time is up: who leads a partition may just have
+  /// changed.
+  absl::Status AskAgain(int timeout_ms, absl::FunctionRef<absl::Status(int left_ms)> ask) const;
   absl::Status RefreshOnce(std::span<const Topic> topics, Which which, int timeout_ms);
   struct Mark {
     std::atomic<Offset> begin = 0, end = 0;
@@ -61,6 +65,7 @@ class KafkaOffsets {
 
   rd_kafka_t* const client_;
   const KafkaTopicNames* const names_;
+  std::vector<KafkaPtr<rd_kafka_topic_t>> handles_;  ///< so that the client knows whose leaders it is asked for
   std::array<std::unique_ptr<TopicMarks>, std::size(kAllTopics)> topics_;
 };
 

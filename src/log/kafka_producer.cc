@@ -93,15 +93,16 @@ void KafkaProducer::Produce(Pending* pending) {
     last_append_ms_ = std::max<int64_t>({options_.clock->NowUs() / 1000, last_append_ms_, 1});
     for (; taken < count && client_ != nullptr; ++taken) {
       AppendRecord& record = pending->batch[taken];
-      // Neither key nor value is null, be it empty: a null value would be a tombstone. Values are not copied: the batch
-      // stays until its last report.
+      // Neither key nor value is null, be it empty: a null value is a tombstone, as which an empty one of a compacted
+      // topic is meant. Values are not copied: the batch stays until its last report.
       rd_kafka_vu_t arguments[7] = {};
       arguments[0].vtype = RD_KAFKA_VTYPE_RKT;
       arguments[0].u.rkt = topics_[static_cast<size_t>(record.topic) - 1].get();
       arguments[1].vtype = RD_KAFKA_VTYPE_PARTITION;
       arguments[1].u.i32 = static_cast<int32_t>(record.partition);
       arguments[2].vtype = RD_KAFKA_VTYPE_VALUE;
-      arguments[2].u.mem = {record.value.data(), record.value.size()};
+      const bool tombstone = record.value.empty() && IsCompacted(record.topic);
+      arguments[2].u.mem = {tombstone ? nullptr : record.value.data(), record.value.size()};
       arguments[3].vtype = RD_KAFKA_VTYPE_KEY;
       arguments[3].u.mem = {record.key.data(), record.key.size()};
       arguments[4].vtype = RD_KAFKA_VTYPE_TIMESTAMP;

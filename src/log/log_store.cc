@@ -244,6 +244,19 @@ void LogStore::FlushInBackground(Topic topic) const {
   db().Flush(options, column(topic)).PermitUncheckedError();
 }
 
+absl::Status LogStore::EraseOverwritten(const std::map<Topic, std::pair<uint32_t, uint32_t>>& segments) const {
+  // Of every column: the write-ahead log goes when nothing in memory is only there.
+  std::vector<rocksdb::ColumnFamilyHandle*> columns = {rocks_->column(0)};
+  for (const Topic topic : kAllTopics) columns.push_back(column(topic));
+  rocksdb::FlushOptions options;
+  options.allow_write_stall = true;
+  RETURN_IF_ERROR(store::FromRocks(db().Flush(options, columns), "flush the log"));
+  for (const auto& [topic, span] : segments) {
+    RETURN_IF_ERROR(store::RewriteFiles(db(), column(topic), {{SegmentStart(span.first), SegmentEnd(span.second)}}));
+  }
+  return store::DropObsoleteFiles(db());
+}
+
 absl::Status LogStore::DropSegment(Topic topic, uint32_t segment) const {
   const std::string start = SegmentStart(segment);
   const std::string end = SegmentEnd(segment);

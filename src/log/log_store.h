@@ -2,8 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -53,6 +55,9 @@ class LogStore {
   /// Writes what the topic holds in memory to a file of its own, in the background: called when a segment is sealed, so
   /// that files and segments coincide and no file is ever rewritten.
   void FlushInBackground(Topic topic) const;
+  /// Writes all that is in memory to files, those of segments `first` to `last` of the topics anew, and drops what is
+  /// no part of the store then: what was written over is in no file.
+  absl::Status EraseOverwritten(const std::map<Topic, std::pair<uint32_t, uint32_t>>& segments) const;
   /// Gives back the space of a segment of which nothing is retained.
   absl::Status DropSegment(Topic topic, uint32_t segment) const;
 

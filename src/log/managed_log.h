@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -39,6 +42,26 @@ class ManagedLog : public EventLog {
   virtual absl::Status SetRetention(std::map<Topic, int64_t> retention_us) = 0;
   /// Drops what is older than that. OK where whoever stores the records does so by itself.
   virtual absl::Status ApplyRetention(int64_t now_us) = 0;
+
+  /// Another key and value in the place of what the record at `offset` has.
+  struct Replacement {
+    Offset offset = 0;
+    std::string key, value;
+  };
+  /// Replaces records of one partition for good: offsets and append times stay. `replacements` ascend by offset, and
+  /// each record is there, or below BeginOffset, where files may hold it still. From the newest to the oldest, a
+  /// bounded number in one step, so that after a crash all beyond some offset are replaced and none below. What is read
+  /// meanwhile is a record as it was or as it will be. Unimplemented: this log's records cannot be changed.
+  virtual absl::Status Rewrite(Topic topic, uint32_t partition, std::span<const Replacement> replacements) = 0;
+  /// No file holds any more what Rewrite replaced since the log was opened; with `everything`, since ever.
+  /// Cost: writes anew the files of the topics from the first such record to the last.
+  virtual absl::Status EraseReplaced(bool everything) = 0;
+  /// Whether Rewrite works.
+  virtual bool rewrites() const = 0;
+  /// Every key and value that memory and files hold, those that were replaced too: not records, but what a topic's are
+  /// stored in. Nothing where that is elsewhere.
+  virtual absl::Status VisitStored(
+      const std::function<void(Topic topic, std::string_view key, std::string_view value)>& visit) const = 0;
 
   /// Whether the records are in the app's folder: then they belong into its copies.
   virtual bool in_folder() const = 0;

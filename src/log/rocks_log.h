@@ -71,7 +71,8 @@ class RocksLog final : public ManagedLog {
   bool WaitForAppend(Topic topic, std::span<const Offset> seen_ends, int64_t timeout_us) const override;
   absl::Status Truncate(Topic topic, uint32_t partition, Offset offset) override;
   absl::StatusOr<Offset> OffsetAtTime(Topic topic, uint32_t partition, int64_t time_us) const override;
-  /// Records are exact where no compaction was; bytes are those of stored runs before compression.
+  /// Records are exact where no compaction was; bytes are those of stored runs before compression, as they were
+  /// appended.
   absl::StatusOr<std::vector<PartitionStats>> Stats() const override;
 
   void StopAppends() override;
@@ -82,6 +83,10 @@ class RocksLog final : public ManagedLog {
   /// Of compacted topics only records go that a later one with the same key supersedes, and only from sealed segments
   /// (at least segment_bytes of newer records follow).
   absl::Status ApplyRetention(int64_t now_us) override;
+  absl::Status Rewrite(Topic topic, uint32_t partition, std::span<const Replacement> replacements) override;
+  absl::Status EraseReplaced(bool everything) override;
+  bool rewrites() const override { return true; }
+  absl::Status VisitStored(const std::function<void(Topic, std::string_view, std::string_view)>& visit) const override;
   bool in_folder() const override { return true; }
   absl::Status Checkpoint(const std::string& to) const override;
   /// Checksums, order, and that nothing is missing.
@@ -153,8 +158,10 @@ class RocksLog final : public ManagedLog {
   /// Shared by whoever uses store_; exclusive while Recover replaces it. Null after a recovery that failed half-way.
   mutable std::shared_mutex store_mutex_;
   std::unique_ptr<LogStore> store_;
-  std::mutex retention_mutex_;  ///< one Truncate or ApplyRetention at a time
+  std::mutex retention_mutex_;  ///< one Truncate, ApplyRetention or Rewrite at a time
   std::map<Topic, int64_t> retention_us_;
+  /// The first and last segment in which Rewrite has replaced something; under retention_mutex_.
+  std::map<Topic, std::pair<uint32_t, uint32_t>> rewritten_;
 
   mutable std::mutex queue_mutex_;
   std::condition_variable queue_filled_, queue_drained_;

@@ -466,5 +466,83 @@ TEST_F(RocksLogTest, AgreesWithASimpleTwin) {
   EXPECT_EQ(report->records, records);
 }
 
+TEST_F(RocksLogTest, WhatIsRewrittenIsInNoFileAndNothingElseChanges) {
+  ASSERT_TRUE(Open().ok());
+  std::vector<ManagedLog::Replacement> replacements;
+  for (int i = 0; i < 300; ++i) {
+    const bool secret = i % 7 == 0;
+    const std::string value = secret ? fmt::format("a secret {}", i) : base::HexEncode(base::RandomBytes(400));
+    const Offset offset = AppendOne(Topic::kEvents, 1, secret ? "whose" : "another", value);
+    if (secret) replacements.push_back({offset, "", fmt::format("redacted {}", i)});
+  }
+  Fill(Topic::kServed, 0, "k", 100'000);
+  const std::vector<Record> before = ReadAll(Topic::kEvents, 1);
+  ASSERT_TRUE(log_->Rewrite(Topic::kEvents, 1, replacements).ok());
+  const auto check = [&] {
+    const std::vector<Record> after = ReadAll(Topic::kEvents, 1);
+    ASSERT_EQ(after.size(), before.size());
+    size_t next = 0;
+    for (size_t i = 0; i < after.size(); ++i) {
+      EXPECT_EQ(after[i].offset, before[i].offset);
+      EXPECT_EQ(after[i].append_time_us, before[i].append_time_us);
+      const bool changed = next < replacements.size() && replacements[next].offset == after[i].offset;
+      EXPECT_EQ(after[i].key, changed ? replacements[next].key : before[i].key);
+      EXPECT_EQ(after[i].value, changed ? replacements[next].value : before[i].value);
+      next += changed;
+    }
+    const auto verified = log_->Verify();
+    ASSERT_TRUE(verified.ok());
+    EXPECT_TRUE(verified->ok()) << testing::PrintToString(verified->problems);
+  };
+  check();
+  const auto secrets = [&] {
+    uint64_t found = 0;
+    EXPECT_TRUE(log_->VisitStored([&](Topic, std::string_view key, std::string_view value) {
+                      found += value.find("a secret") != std::string_view::npos || key.find("whose") != key.npos;
+                    })
+                    .ok());
+    for (const auto& file : std::filesystem::directory_iterator(dir_)) {
+      const auto bytes = store::ReadFile(file.path().string());
+      found += bytes.ok() && bytes->find("a secret") != std::string::npos;
+    }
+    return found;
+  };
+  EXPECT_GT(secrets(), 0u);
+  ASSERT_TRUE(log_->EraseReplaced(false).ok());
+  EXPECT_EQ(secrets(), 0u);
+  check();
+  ASSERT_TRUE(Open().ok());
+  check();
+  EXPECT_EQ(secrets(), 0u);
+  EXPECT_EQ(AppendOne(Topic::kEvents, 1, "k", "v"), before.size());
+}
+
+TEST_F(RocksLogTest, RewriteNeedsRecordsThatAreThereAndPassesOverThoseThatWereDropped) {
+  ASSERT_TRUE(Open().ok());
+  for (int i = 0; i < 10; ++i) AppendOne(Topic::kEvents, 0, "k", fmt::format("{}", i));
+  EXPECT_TRUE(
+      absl::IsInvalidArgument(log_->Rewrite(Topic::kEvents, 0, std::vector<ManagedLog::Replacement>{{10, "", "x"}})));
+  EXPECT_TRUE(absl::IsInvalidArgument(log_->Rewrite(Topic::kEvents, 9, {})));
+  ASSERT_TRUE(log_->Truncate(Topic::kEvents, 0, 5).ok());
+  ASSERT_TRUE(
+      log_->Rewrite(Topic::kEvents, 0, std::vector<ManagedLog::Replacement>{{2, "", "x"}, {7, "", "seven"}}).ok());
+  const std::vector<Record> left = ReadAll(Topic::kEvents, 0);
+  ASSERT_EQ(left.size(), 5u);
+  EXPECT_EQ(left[0].value, "5");
+  EXPECT_EQ(left[2].value, "seven");
+}
+
+TEST_F(RocksLogTest, WhatWasRewrittenBeforeARestartIsErasedWhenEverythingIs) {
+  ASSERT_TRUE(Open().ok());
+  for (int i = 0; i < 20; ++i) AppendOne(Topic::kUsers, 0, "somebody", "an attribute of somebody");
+  ASSERT_TRUE(log_->Rewrite(Topic::kUsers, 0, std::vector<ManagedLog::Replacement>{{3, "", ""}, {19, "", ""}}).ok());
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(log_->EraseReplaced(true).ok());
+  uint64_t runs = 0;
+  ASSERT_TRUE(log_->VisitStored([&](Topic, std::string_view, std::string_view) { ++runs; }).ok());
+  EXPECT_EQ(runs, 20u) << "one version of each run";
+  EXPECT_EQ(ReadAll(Topic::kUsers, 0)[3].key, "");
+}
+
 }  // namespace
 }  // namespace bowerbird::log

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -238,6 +239,75 @@ TEST_F(RankTest, ACrowdMayBeGiven) {
   EXPECT_EQ(Of(one, 0, Feature::kQuality), Of(both, 1, Feature::kQuality));
   EXPECT_EQ(Of(one, 0, Feature::kPopularity), Of(both, 1, Feature::kPopularity));
   EXPECT_EQ(one.scores[0], both.scores[1]);
+}
+
+/// The price of an item as a feature; absent where it is even.
+class PriceFeatures final : public AddedFeatures {
+ public:
+  PriceFeatures(const index::LiveView& view, std::vector<std::pair<std::string, double>> features)
+      : view_(view), features_(std::move(features)) {}
+  size_t size() const override { return features_.size(); }
+  std::string_view name(size_t added) const override { return features_[added].first; }
+  double weight(size_t added) const override { return features_[added].second; }
+  void Read(const index::ItemHandle& item, std::span<float> values) const override {
+    const auto price = static_cast<int>(view_.Document(item).price());
+    for (float& value : values) {
+      value = price % 2 == 0 ? std::numeric_limits<float>::quiet_NaN() : static_cast<float>(price);
+    }
+  }
+
+ private:
+  const index::LiveView& view_;
+  std::vector<std::pair<std::string, double>> features_;
+};
+
+TEST_F(RankTest, AnAddedFeatureAddsItsWeightAndNothingWhereItIsAbsent) {
+  const std::vector<Candidate> candidates = {Item(1), Item(2), Item(3)};
+  const Ranked plain = Run(candidates);
+  const PriceFeatures prices(*view, {{"price", 0.5}, {"unused", 0}});
+  Request request = MakeRequest();
+  request.added = &prices;
+  const Ranked ranked = Ranker(request).Rank(candidates);
+  EXPECT_EQ(ranked.width, kFeatures + 2);
+  EXPECT_THAT(ranked.added, testing::ElementsAre("price", "unused"));
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const float value = ranked.features[i * ranked.width + kFeatures];
+    for (size_t f = 0; f < kFeatures; ++f) {
+      EXPECT_EQ(ranked.features[i * ranked.width + f], plain.features[i * kFeatures + f]) << i << " " << f;
+    }
+    if (i == 1) {
+      EXPECT_TRUE(std::isnan(value));
+      EXPECT_EQ(ranked.scores[i], plain.scores[i]);
+      continue;
+    }
+    EXPECT_EQ(value, static_cast<float>(i + 1));
+    const double sum = std::log(plain.scores[i] / (1 - static_cast<double>(plain.scores[i]))) + 0.5 * value;
+    EXPECT_NEAR(ranked.scores[i], 1 / (1 + std::exp(-sum)), 1e-5);
+  }
+}
+
+TEST_F(RankTest, ATrainedRankerFindsItsAddedFeaturesByName) {
+  model::TreeEnsemble trees;
+  trees.feature_names = {"ials", "b", "a"};
+  trees.depth = 1;
+  trees.features = {2, 1};  // a, then b
+  trees.thresholds = {2, 0};
+  trees.leaves = {0, 1, 0, 10};
+  const auto can_add = [](std::string_view name) { return name == "a" || name == "b"; };
+  EXPECT_FALSE(Trained::Create("000001", trees, [](std::string_view) { return false; }).ok());
+  const auto trained = Trained::Create("000001", trees, can_add);
+  ASSERT_TRUE(trained.ok()) << trained.status();
+  EXPECT_THAT(trained->added, testing::ElementsAre("a", "b"));
+  const PriceFeatures prices(*view, {{"b", 0}, {"more", 0}, {"a", 0}});
+  Request request = MakeRequest();
+  request.added = &prices;
+  request.trained = &*trained;
+  const Ranked ranked = Ranker(request).Rank(std::vector{Item(1), Item(2), Item(3)});
+  ASSERT_TRUE(ranked.by_trained);
+  const auto sigmoid = [](double sum) { return static_cast<float>(1 / (1 + std::exp(-sum))); };
+  EXPECT_EQ(ranked.scores[0], sigmoid(10)) << "1 is above 0, not above 2";
+  EXPECT_EQ(ranked.scores[1], sigmoid(0)) << "absent answers no";
+  EXPECT_EQ(ranked.scores[2], sigmoid(11));
 }
 
 TEST_F(RankTest, TheSameRequestGivesTheSameBits) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/check.h"
 #include "base/vector_math.h"
 #include "rank/recipe.h"
 
@@ -68,20 +69,21 @@ void Ranker::FactorFeatures(std::span<const Candidate> candidates, Ranked* ranke
   std::vector<float> near(kBlock), session(kBlock);
   for (size_t begin = 0; begin < candidates.size(); begin += kBlock) {
     const size_t count = std::min(kBlock, candidates.size() - begin);
-    float* const block_features = ranked->features.data() + begin * kFeatures;
+    float* const block_features = ranked->features.data() + begin * ranked->width;
     for (size_t i = 0; i < count; ++i) {
       const std::span<float> row = std::span(rows).subspan(i * dim_, dim_);
       view.CopyFactor(candidates[begin + i].item, row);
       const double squared = base::Dot(row, row);
       inverse_norms[i] = squared > 0 ? static_cast<float>(1 / std::sqrt(squared)) : 0;
-      block_features[i * kFeatures + At(Feature::kUntrained)] = view.FactorTrained(candidates[begin + i].item) ? 0 : 1;
+      block_features[i * ranked->width + At(Feature::kUntrained)] =
+          view.FactorTrained(candidates[begin + i].item) ? 0 : 1;
     }
     const std::span<const float> block = std::span(rows).first(count * dim_);
     const std::span<float> product = std::span(products).first(count);
     if (!taste.factor.empty()) {
       base::MatrixVector(block, taste.factor, product);
       for (size_t i = 0; i < count; ++i) {
-        block_features[i * kFeatures + At(Feature::kIals)] = std::clamp(product[i] / taste.factor_rms, -2.0f, 6.0f);
+        block_features[i * ranked->width + At(Feature::kIals)] = std::clamp(product[i] / taste.factor_rms, -2.0f, 6.0f);
       }
     }
     std::fill(near.begin(), near.end(), 0.0f);
@@ -99,8 +101,8 @@ void Ranker::FactorFeatures(std::span<const Candidate> candidates, Ranked* ranke
       }
     }
     for (size_t i = 0; i < count; ++i) {
-      block_features[i * kFeatures + At(Feature::kNear)] = near[i];
-      block_features[i * kFeatures + At(Feature::kSession)] = session[i];
+      block_features[i * ranked->width + At(Feature::kNear)] = near[i];
+      block_features[i * ranked->width + At(Feature::kSession)] = session[i];
     }
   }
 }
@@ -141,7 +143,7 @@ void Ranker::CrowdFeatures(std::span<const Candidate> candidates, const Crowd* g
   const double log_greatest = std::log1p(crowd.greatest);
   for (size_t i = 0; i < candidates.size(); ++i) {
     if (counts[i] == nullptr) continue;
-    float* features = ranked->features.data() + i * kFeatures;
+    float* features = ranked->features.data() + i * ranked->width;
     features[At(Feature::kPopularity)] = static_cast<float>(std::log1p(counts[i]->weight) / log_greatest);
     if (!(crowd.rate > 0)) continue;
     const double acted = std::max(0.0, counts[i]->weight - static_cast<double>(counts[i]->negatives));
@@ -150,9 +152,44 @@ void Ranker::CrowdFeatures(std::span<const Candidate> candidates, const Crowd* g
   }
 }
 
+void Ranker::ScoreByTrained(Ranked* ranked) const {
+  const Trained& trained = *request_.trained;
+  std::vector<float> sums(ranked->scores.size());
+  if (trained.added.empty()) {
+    trained.trees.Predict(ranked->features, ranked->width, sums);
+  } else {
+    // The trees know the added features in their own order.
+    std::vector<size_t> from;
+    for (const std::string& name : trained.added) {
+      const auto at = std::ranges::find(ranked->added, name);
+      BOWERBIRD_CHECK(at != ranked->added.end());
+      from.push_back(kFeatures + static_cast<size_t>(at - ranked->added.begin()));
+    }
+    const size_t width = kFeatures + from.size();
+    std::vector<float> rows(sums.size() * width);
+    for (size_t i = 0; i < sums.size(); ++i) {
+      const float* features = ranked->features.data() + i * ranked->width;
+      std::copy_n(features, kFeatures, rows.begin() + static_cast<ptrdiff_t>(i * width));
+      for (size_t a = 0; a < from.size(); ++a) rows[i * width + kFeatures + a] = features[from[a]];
+    }
+    trained.trees.Predict(rows, width, sums);
+  }
+  if (!std::all_of(sums.begin(), sums.end(), [](float sum) { return std::isfinite(sum); })) {
+    ranked->trained_invalid = true;
+    return;
+  }
+  ranked->by_trained = true;
+  for (size_t i = 0; i < sums.size(); ++i) {
+    ranked->scores[i] = static_cast<float>(1 / (1 + std::exp(-static_cast<double>(sums[i]))));
+  }
+}
+
 Ranked Ranker::Rank(std::span<const Candidate> candidates, const Crowd* crowd) const {
   Ranked ranked;
-  ranked.features.assign(candidates.size() * kFeatures, 0.0f);
+  const AddedFeatures* added = request_.added;
+  for (size_t a = 0; added != nullptr && a < added->size(); ++a) ranked.added.emplace_back(added->name(a));
+  ranked.width = kFeatures + ranked.added.size();
+  ranked.features.assign(candidates.size() * ranked.width, 0.0f);
   ranked.nearest.assign(candidates.size(), Ranked::kNoNear);
   ranked.weights = recipe_.weights;
   if (recipe_.personal) {
@@ -162,7 +199,7 @@ Ranked Ranker::Rank(std::span<const Candidate> candidates, const Crowd* crowd) c
   ranked.scores.resize(candidates.size());
   for (size_t i = 0; i < candidates.size(); ++i) {
     const Candidate& candidate = candidates[i];
-    float* features = ranked.features.data() + i * kFeatures;
+    float* features = ranked.features.data() + i * ranked.width;
     features[At(Feature::kCoOccurrence)] = std::sqrt(candidate.generated[At(GeneratorKind::kCoOccurrence)]);
     features[At(Feature::kSimilar)] = candidate.generated[At(GeneratorKind::kSimilar)];
     features[At(Feature::kPopular)] = candidate.generated[At(GeneratorKind::kPopular)];
@@ -175,8 +212,16 @@ Ranked Ranker::Rank(std::span<const Candidate> candidates, const Crowd* crowd) c
 
     double sum = kBias;
     for (size_t f = 0; f < kFeatures; ++f) sum += recipe_.weights[f] * features[f];
+    if (!ranked.added.empty()) {
+      const std::span<float> values(features + kFeatures, ranked.added.size());
+      added->Read(candidate.item, values);
+      for (size_t a = 0; a < values.size(); ++a) {
+        if (!std::isnan(values[a])) sum += added->weight(a) * values[a];
+      }
+    }
     ranked.scores[i] = static_cast<float>(1 / (1 + std::exp(-sum)));
   }
+  if (request_.trained != nullptr && recipe_.personal) ScoreByTrained(&ranked);
   return ranked;
 }
 

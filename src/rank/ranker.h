@@ -5,12 +5,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "config/config.h"
 #include "index/live_index.h"
 #include "rank/interests.h"
+#include "rank/trained.h"
 #include "retrieve/taste.h"
 #include "state/item_table.h"
 #include "state/user_state.h"
@@ -57,7 +59,19 @@ struct Candidate {
 /// kind's feature.
 double GeneratorShare(const config::Config& config, const config::Surface& surface, std::string_view generator);
 
-/// What all candidates of a request share. Pointers are not null but for `item`.
+/// Features of a request beside those of Feature, such as what other teams' tables say.
+class AddedFeatures {
+ public:
+  virtual ~AddedFeatures() = default;
+  virtual size_t size() const = 0;
+  virtual std::string_view name(size_t added) const = 0;
+  /// In the hand-made sum; an absent value adds nothing.
+  virtual double weight(size_t added) const = 0;
+  /// {size()}; NaN: absent.
+  virtual void Read(const index::ItemHandle& item, std::span<float> values) const = 0;
+};
+
+/// What all candidates of a request share. Pointers are not null but for `item`, `trained` and `added`.
 struct Request {
   const config::Config* config = nullptr;
   const config::Surface* surface = nullptr;
@@ -66,6 +80,8 @@ struct Request {
   const state::ItemTable* items = nullptr;
   const retrieve::Taste* taste = nullptr;
   const index::ItemHandle* item = nullptr;  ///< of a related surface
+  const Trained* trained = nullptr;         ///< promoted for the surface; null: the weights of recipe.cc rank
+  const AddedFeatures* added = nullptr;     ///< must have those that `trained` asks for
   int64_t now_us = 0;
 };
 
@@ -76,18 +92,22 @@ struct Crowd {
 };
 
 struct Ranked {
-  std::vector<float> features;  ///< {candidates, kFeatures}
-  std::vector<float> scores;    ///< {candidates}, in (0, 1): sigmoid of the weighted sum
+  size_t width = kFeatures;        ///< of a candidate's features: those of Feature, then the added ones
+  std::vector<float> features;     ///< {candidates, width}; of the added ones NaN: absent
+  std::vector<std::string> added;  ///< names
+  std::vector<float> scores;       ///< {candidates}, in (0, 1): sigmoid of the weighted sum
   /// {candidates}: index in taste.recent of the item that gave kNear; kNoNear where none did.
   std::vector<uint32_t> nearest;
   static constexpr uint32_t kNoNear = UINT32_MAX;
   std::array<double, kFeatures> weights{};  ///< what each feature was multiplied by
   Crowd crowd;                              ///< what the candidates' counts were measured against
+  bool by_trained = false;                  ///< the scores are the trained ranker's
+  bool trained_invalid = false;             ///< it gave something that is no number, so the weights ranked
 
   /// What a feature added to the weighted sum of a candidate.
   double Contribution(size_t candidate, Feature feature) const {
     const auto f = static_cast<size_t>(feature);
-    return weights[f] * features[candidate * kFeatures + f];
+    return weights[f] * features[candidate * width + f];
   }
 };
 
@@ -108,7 +128,10 @@ struct Recipe {
 ///          is divided by the greatest of the surface (1 where not given) and scales the feature of its kind; a
 ///          feature's own name scales that feature. The feature of a generator that the surface does not name counts 0.
 ///          A surface without a personal generator (ials, co_occurrence, similar) ranks by its generators' scores
-///          alone.
+///          alone, and by the added features.
+/// Added    counts from Rank on: FirstScores know nothing of it.
+/// Trained  where the request has one and the surface is personal, Rank's scores are its own, over the same features;
+///          FirstScores stay as they are.
 /// Same     sums in a fixed order: the same inputs give the same bits on machines with the same instruction set.
 /// Threads  one; `request` and what it points to must outlive it.
 class Ranker {
@@ -139,6 +162,8 @@ class Ranker {
   void FactorFeatures(std::span<const Candidate> candidates, Ranked* ranked) const;
   void CategoryFeatures(const index::ItemHandle& item, float* features) const;
   void CrowdFeatures(std::span<const Candidate> candidates, const Crowd* crowd, Ranked* ranked) const;
+  /// Puts the trained ranker's scores in the place of the weighted sum's, unless one of them is no number.
+  void ScoreByTrained(Ranked* ranked) const;
   /// 1 for created now, 0 from the fresh generator's window on.
   double Freshness(const index::ItemHandle& item) const {
     const int64_t age_us = std::max<int64_t>(0, request_.now_us - request_.view->CreatedUs(item));

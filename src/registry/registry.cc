@@ -127,6 +127,22 @@ absl::Status MakeFolder(const fs::path& folder) {
   return store::SyncFolder(folder.has_parent_path() ? folder.parent_path().string() : ".");
 }
 
+/// Where the manifest of a removed version stays.
+std::string KeptPath(const std::string& folder, std::string_view version) {
+  return fmt::format("{}/removed/{}.json", folder, version);
+}
+
+absl::Status KeepManifest(const std::string& folder, const std::string& version, uint64_t number) {
+  std::error_code error;
+  fs::create_directories(folder + "/removed", error);
+  if (error) return FromError(error, "make", folder + "/removed");
+  ASSIGN_OR_RETURN(const std::string text, store::ReadFile(fmt::format("{}/{}/{}", folder, version, kManifestFile)));
+  RETURN_IF_ERROR(store::AtomicWriteFile(KeptPath(folder, version), text));
+  if (number > Registry::kDescribedMax)
+    fs::remove(KeptPath(folder, fmt::format("{:06}", number - Registry::kDescribedMax)), error);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::string Registry::Folder(std::string_view kind, std::string_view name) const {
@@ -165,6 +181,21 @@ absl::StatusOr<std::string> Registry::Publish(std::string_view kind, std::string
     return status;
   }
   return fmt::format("{:06}", number);
+}
+
+absl::StatusOr<std::vector<std::string>> Registry::Names(std::string_view kind) const {
+  RETURN_IF_ERROR(CheckNames(kind, kind));
+  std::vector<std::string> names;
+  std::error_code error;
+  const fs::path folder = fs::path(folder_) / kind;
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    if (at->is_directory()) names.push_back(at->path().filename().string());
+  }
+  if (error && error != std::errc::no_such_file_or_directory) {
+    return absl::UnavailableError(fmt::format("{}: {}", folder.string(), error.message()));
+  }
+  std::ranges::sort(names);
+  return names;
 }
 
 absl::StatusOr<std::vector<std::string>> Registry::List(std::string_view kind, std::string_view name) const {
@@ -215,6 +246,19 @@ absl::StatusOr<NewestArtifact> Registry::Newest(std::string_view kind, std::stri
   return absl::NotFoundError(fmt::format("{}/{}: no version passes: {}", kind, name, fmt::join(refused, "; ")));
 }
 
+absl::StatusOr<Manifest> Registry::Describe(std::string_view kind, std::string_view name,
+                                            std::string_view version) const {
+  RETURN_IF_ERROR(CheckNames(kind, name));
+  if (!Number(version)) return absl::NotFoundError(fmt::format("{}/{}: no version '{}'", kind, name, version));
+  const std::string folder = Folder(kind, name);
+  for (const std::string& path : {fmt::format("{}/{}/{}", folder, version, kManifestFile), KeptPath(folder, version)}) {
+    const auto text = store::ReadFile(path);
+    if (text.ok()) return ParseManifest(*text);
+    if (!absl::IsNotFound(text.status())) return text.status();
+  }
+  return absl::NotFoundError(fmt::format("{}/{}/{}: no such version was published", kind, name, version));
+}
+
 absl::StatusOr<uint32_t> Registry::Prune(std::string_view kind, std::string_view name, uint32_t keep) {
   // The newest one stays, or its number would be given twice.
   if (keep == 0) return absl::InvalidArgumentError("keep: found 0; expected at least 1");
@@ -222,7 +266,9 @@ absl::StatusOr<uint32_t> Registry::Prune(std::string_view kind, std::string_view
   ASSIGN_OR_RETURN(const std::vector<std::string> versions, List(kind, name));
   const size_t removed = versions.size() > keep ? versions.size() - keep : 0;
   for (size_t i = 0; i < removed; ++i) {
-    RETURN_IF_ERROR(RemoveVersion(fmt::format("{}/{}", Folder(kind, name), versions[i])));
+    const std::string folder = Folder(kind, name);
+    RETURN_IF_ERROR(KeepManifest(folder, versions[i], *Number(versions[i])));
+    RETURN_IF_ERROR(RemoveVersion(fmt::format("{}/{}", folder, versions[i])));
   }
   return static_cast<uint32_t>(removed);
 }

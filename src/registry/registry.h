@@ -54,6 +54,8 @@ class Registry {
   /// removed.
   absl::StatusOr<std::string> Publish(std::string_view kind, std::string_view name, const Contents& contents);
 
+  /// The names that have a folder below the kind, in order.
+  absl::StatusOr<std::vector<std::string>> Names(std::string_view kind) const;
   /// The published versions, oldest first; the files are not looked at.
   absl::StatusOr<std::vector<std::string>> List(std::string_view kind, std::string_view name) const;
   /// One version after every file's size and checksum fit. Cost: one read of the files.
@@ -61,8 +63,13 @@ class Registry {
   /// The newest version that passes, and why newer ones did not. NotFound: none passes; the message names those
   /// refused.
   absl::StatusOr<NewestArtifact> Newest(std::string_view kind, std::string_view name) const;
+  /// The manifest of a published version, or of one that Prune removed: what was served from it can still be dated. The
+  /// files are not looked at. NotFound: neither; DataLoss.
+  absl::StatusOr<Manifest> Describe(std::string_view kind, std::string_view name, std::string_view version) const;
   /// Removes all but the newest `keep` (at least 1) published versions; returns how many. Files that are still mapped
   /// stay readable to whoever has them.
+  /// The manifests of the last kDescribedMax removed ones stay.
+  static constexpr uint64_t kDescribedMax = 50'000;
   absl::StatusOr<uint32_t> Prune(std::string_view kind, std::string_view name, uint32_t keep);
 
  private:

@@ -182,6 +182,23 @@ TEST_F(RegistryTest, PrunesTheOldestVersionsOnly) {
   EXPECT_EQ(Publish("five"), "000005");
 }
 
+TEST_F(RegistryTest, DescribesWhatItHasAndWhatItRemoved) {
+  for (const char* text : {"one", "two", "three"}) Publish(text);
+  const auto before = registry_.Describe("snapshot", "default", "000001");
+  ASSERT_TRUE(before.ok()) << before.status();
+  ASSERT_TRUE(registry_.Prune("snapshot", "default", 1).ok());
+  EXPECT_THAT(List(), ElementsAre("000003"));
+  for (const char* version : {"000001", "000002", "000003"}) {
+    const auto described = registry_.Describe("snapshot", "default", version);
+    ASSERT_TRUE(described.ok()) << described.status();
+    EXPECT_EQ(described->version, version);
+  }
+  EXPECT_EQ(*FormatManifest(*registry_.Describe("snapshot", "default", "000001")), *FormatManifest(*before));
+  for (const char* version : {"000004", "1", "../000003", ""})
+    EXPECT_TRUE(absl::IsNotFound(registry_.Describe("snapshot", "default", version).status())) << version;
+  EXPECT_EQ(Publish("four"), "000004");
+}
+
 TEST_F(RegistryTest, SortsVersionsByNumberBeyondSixDigits) {
   Publish("one");
   fs::rename(VersionPath("000001", ""), VersionPath("999999", ""));

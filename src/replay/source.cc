@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <mutex>
 #include <thread>
 
@@ -56,7 +57,9 @@ absl::Status Source::Read(uint32_t partition, Offset offset, Offset end, EventBa
   batch->records_.clear();
   batch->next_offset_ = offset;
   if (offset >= end) return absl::OkStatus();
-  ASSIGN_OR_RETURN(batch->raw_, log_->Read(Topic::kEvents, partition, offset, kBatchRecordsMax, kBatchBytesMax));
+  // No further than asked for: what lies beyond may be another file.
+  const auto records_max = static_cast<size_t>(std::min<Offset>(kBatchRecordsMax, end - offset));
+  ASSIGN_OR_RETURN(batch->raw_, log_->Read(Topic::kEvents, partition, offset, records_max, kBatchBytesMax));
   if (batch->events_.size() < batch->raw_.records.size()) batch->events_.resize(batch->raw_.records.size());
   batch->next_offset_ = std::min(batch->raw_.next_offset, end);
   for (size_t i = 0; i < batch->raw_.records.size(); ++i) {
@@ -75,13 +78,30 @@ absl::Status Source::ForEach(const Range& range, uint32_t threads, const Visit& 
     return absl::InvalidArgumentError(fmt::format("replay range: found {} begins and {} ends; expected {} of each",
                                                   range.begin.size(), range.end.size(), partitions()));
   }
+  std::vector<Offset> at = range.begin;
+  while (true) {
+    std::vector<Offset> from(partitions(), std::numeric_limits<Offset>::max());
+    for (uint32_t p = 0; p < partitions(); ++p) {
+      if (at[p] < range.end[p]) from[p] = at[p];
+    }
+    std::vector<Offset> until = log_->ReadTogether(Topic::kEvents, from);
+    for (uint32_t p = 0; p < partitions(); ++p) until[p] = std::min(until[p], range.end[p]);
+    const std::vector<Offset> before = at;
+    RETURN_IF_ERROR(ForEachBelow(until, threads, visit, &at));
+    if (at == before) return absl::OkStatus();
+  }
+}
+
+absl::Status Source::ForEachBelow(std::span<const Offset> until, uint32_t threads, const Visit& visit,
+                                  std::vector<Offset>* at) const {
   std::atomic<uint32_t> next_partition = 0;
   std::atomic<bool> stop = false;
   std::mutex mutex;
   absl::Status first_error;
   const auto replay_partition = [&](uint32_t partition, EventBatch* batch) -> absl::Status {
-    for (Offset offset = range.begin[partition]; offset < range.end[partition] && !stop;) {
-      RETURN_IF_ERROR(Read(partition, offset, range.end[partition], batch));
+    Offset& offset = (*at)[partition];
+    while (offset < until[partition] && !stop) {
+      RETURN_IF_ERROR(Read(partition, offset, until[partition], batch));
       if (batch->next_offset() == offset) return absl::OkStatus();  // the rest of the range holds no record
       offset = batch->next_offset();
       if (!batch->records().empty()) RETURN_IF_ERROR(visit(partition, *batch));

@@ -43,8 +43,8 @@ struct Range {
   std::vector<log::Offset> begin, end;
 };
 
-/// History as one source: the events topic of the log, partition by partition in offset order. All that is derived from
-/// events reads them here, so that a second store of history (the lake) has one place to enter.
+/// History as one source: the events topic of the log, partition by partition in offset order. An app hands it a log
+/// that reaches back into the lake (lake/log_with_history.h).
 ///
 /// Threads  every member may be called from any thread, each with its own EventBatch.
 /// Errors   those of EventLog::Read.
@@ -70,11 +70,16 @@ class Source {
   absl::Status Read(uint32_t partition, log::Offset offset, log::Offset end, EventBatch* batch) const;
 
   /// Calls `visit` for every batch of the range: one partition in order and on one thread, partitions beside each other
-  /// on `threads` threads. The first error, of the log or of `visit`, stops the replay and is returned.
+  /// on `threads` threads, each as far at a time as EventLog::ReadTogether says. The first error, of the log or of
+  /// `visit`, stops the replay and is returned.
   using Visit = std::function<absl::Status(uint32_t partition, const EventBatch& batch)>;
   absl::Status ForEach(const Range& range, uint32_t threads, const Visit& visit) const;
 
  private:
+  /// ForEach of `at` to `until`, by partition; moves `at`.
+  absl::Status ForEachBelow(std::span<const log::Offset> until, uint32_t threads, const Visit& visit,
+                            std::vector<log::Offset>* at) const;
+
   const log::EventLog* log_;
 };
 

@@ -5,7 +5,8 @@
 
 namespace bowerbird::retrieve {
 
-Pool Pool::Of(const index::LiveView& view, std::span<const expression::Program* const> filters, int64_t now_us) {
+Pool Pool::Of(const index::LiveView& view, std::span<const expression::Program* const> filters, int64_t now_us,
+              const index::OpenValues* open) {
   Pool pool(view);
   const expression::Program* first = nullptr;
   for (const expression::Program* filter : filters) {
@@ -14,14 +15,14 @@ Pool Pool::Of(const index::LiveView& view, std::span<const expression::Program* 
       first = filter;
       continue;
     }
-    const std::vector<uint64_t> words = view.EligibleOrdinals(filter, now_us);
+    const std::vector<uint64_t> words = view.EligibleOrdinals(filter, now_us, open);
     if (pool.ordinals_.empty()) {
       pool.ordinals_ = words;
     } else {
       for (size_t i = 0; i < words.size(); ++i) pool.ordinals_[i] &= words[i];
     }
   }
-  std::vector<uint64_t> words = view.EligibleOrdinals(first, now_us);
+  std::vector<uint64_t> words = view.EligibleOrdinals(first, now_us, open);
   if (pool.ordinals_.empty()) {
     pool.ordinals_ = std::move(words);
   } else {
@@ -30,7 +31,7 @@ Pool Pool::Of(const index::LiveView& view, std::span<const expression::Program* 
   for (const index::ItemHandle& item : view.Delta()) {
     if (!view.Eligible(item)) continue;
     const bool holds = std::all_of(filters.begin(), filters.end(), [&](const expression::Program* filter) {
-      return filter == nullptr || view.Matches(item, *filter, now_us);
+      return filter == nullptr || view.Matches(item, *filter, now_us, open);
     });
     if (holds) pool.delta_.push_back(item);
   }

@@ -18,8 +18,10 @@ namespace bowerbird::retrieve {
 /// Cost     Of: two scans of a bitmap and a row evaluation an item of the delta; Remove: one look-up a key.
 class Pool {
  public:
-  /// The eligible items for which all of `filters` (null ones apart) hold.
-  static Pool Of(const index::LiveView& view, std::span<const expression::Program* const> filters, int64_t now_us);
+  /// The eligible items for which all of `filters` (null ones apart) hold; `open` says what these name beyond the
+  /// items' attributes, null: that is absent.
+  static Pool Of(const index::LiveView& view, std::span<const expression::Program* const> filters, int64_t now_us,
+                 const index::OpenValues* open = nullptr);
   /// Those of `keys` that are eligible. No filter.
   static Pool OfItems(const index::LiveView& view, std::span<const catalog::ItemKey> keys);
 

@@ -14,6 +14,12 @@ namespace bowerbird::serve {
 /// Names in `degraded` of what was left out under overload.
 inline constexpr std::string_view kDegradedFewer = "fewer_generators";
 inline constexpr std::string_view kDegradedPopular = "popular";
+/// Why the ranker's own weights gave the order although a trained ranker is promoted: it cannot be opened, or it gave
+/// something that is no number.
+inline constexpr std::string_view kRankerMissing = "ranker_missing";
+inline constexpr std::string_view kRankerInvalid = "ranker_invalid";
+/// The node that has the user's state did not answer.
+inline constexpr std::string_view kDegradedOwner = "owner_unreachable";
 
 /// One generator's opinion of an item.
 struct AnswerSource {
@@ -91,6 +97,7 @@ struct RankAnswer {
   std::string request_id;
   std::vector<AnswerItem> items;
   std::vector<std::string> left_out;  ///< in the order given
+  std::vector<std::string> degraded;
   v1::ServedRecord record;
   StageTimes times;
 };

@@ -1,5 +1,6 @@
 #include "serve/chain_table.h"
 
+#include <iterator>
 #include <utility>
 
 namespace bowerbird::serve {
@@ -15,9 +16,19 @@ void ChainTable::Erase(std::list<Page>::iterator page) {
   pages_.erase(page);
 }
 
-void ChainTable::Put(std::string_view request_id, std::vector<catalog::ItemKey> shown, int64_t now_us) {
+void ChainTable::Forget(catalog::UserKey user) {
+  const std::lock_guard lock(mutex_);
+  for (auto page = pages_.begin(); page != pages_.end();) {
+    const auto next = std::next(page);
+    if (page->user == user) Erase(page);
+    page = next;
+  }
+}
+
+void ChainTable::Put(std::string_view request_id, std::vector<catalog::ItemKey> shown, int64_t now_us,
+                     catalog::UserKey user) {
   shown.shrink_to_fit();
-  Page page{std::string(request_id), std::move(shown), now_us};
+  Page page{std::string(request_id), std::move(shown), now_us, user};
   const uint64_t bytes = page.bytes();
   const std::lock_guard lock(mutex_);
   const auto existing = by_id_.find(request_id);

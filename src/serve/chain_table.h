@@ -30,7 +30,10 @@ class ChainTable {
   explicit ChainTable(const Bounds& bounds) : bounds_(bounds) {}
 
   /// A page that alone is beyond bytes_max is not kept.
-  void Put(std::string_view request_id, std::vector<catalog::ItemKey> shown, int64_t now_us);
+  void Put(std::string_view request_id, std::vector<catalog::ItemKey> shown, int64_t now_us,
+           catalog::UserKey user = {});
+  /// Drops the pages of a user.
+  void Forget(catalog::UserKey user);
   /// Empty: never put, dropped, or too old.
   std::optional<std::vector<catalog::ItemKey>> Find(std::string_view request_id, int64_t now_us);
   uint64_t pages() const;
@@ -41,6 +44,7 @@ class ChainTable {
     std::string request_id;
     std::vector<catalog::ItemKey> shown;
     int64_t time_us = 0;
+    catalog::UserKey user;
     uint64_t bytes() const;
   };
   /// mutex_ held.

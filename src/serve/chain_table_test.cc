@@ -32,6 +32,17 @@ TEST(ChainTableTest, RemembersEachPage) {
   EXPECT_EQ(table.pages(), 2u);
 }
 
+TEST(ChainTableTest, ForgetsAUser) {
+  ChainTable table({});
+  table.Put("a", Keys({1}), 0, catalog::UserKey(7));
+  table.Put("b", Keys({2}), 0, catalog::UserKey(8));
+  table.Put("c", Keys({3}), 0, catalog::UserKey(7));
+  table.Forget(catalog::UserKey(7));
+  EXPECT_FALSE(table.Find("a", 0).has_value());
+  EXPECT_TRUE(table.Find("b", 0).has_value());
+  EXPECT_EQ(table.pages(), 1u);
+}
+
 TEST(ChainTableTest, ForgetsAfterItsLifetime) {
   ChainTable table({.lifetime_us = 100});
   table.Put("a", Keys({1}), 1000);

@@ -10,6 +10,7 @@
 #include "base/status_macros.h"
 #include "base/utf8.h"
 #include "catalog/problem.h"
+#include "config/signal_fields.h"
 #include "serve/item_fields.h"
 
 namespace bowerbird::serve {
@@ -77,6 +78,22 @@ absl::StatusOr<std::shared_ptr<const expression::Program>> CompileFilter(const c
   return *std::move(program);
 }
 
+/// A filter is asked of every item.
+absl::Status CheckNoProduct(const expression::Program& filter) {
+  for (const expression::OpenNumber& number : filter.open()) {
+    if (number.other.empty()) continue;
+    return Refuse("invalid_filter", "filter",
+                  fmt::format("found {}; expected {}", Quote(number.Text()), config::kNoProduct));
+  }
+  return absl::OkStatus();
+}
+
+void NameTables(const Inputs& inputs, std::string_view user, CheckedRequest* checked) {
+  checked->tables = std::make_shared<TableValues>(inputs, user);
+  for (const ScoreRule& rule : checked->scores) checked->tables->Name(rule.when.get());
+  checked->tables->NameRankFeatures(*checked->surface, inputs.ranker.trained.get());
+}
+
 absl::Status CheckAbsent(bool absent, std::string_view kind, std::string field) {
   if (absent) return absl::OkStatus();
   return Refuse("unexpected_field", field, fmt::format("found a value; expected none with kind '{}'", kind));
@@ -114,15 +131,20 @@ absl::Status AddRule(const config::Config& config, const catalog::KeyHasher& has
   if (rule.kind() == "bury" && !(factor >= 0 && factor < 1)) {
     return Refuse("out_of_range", at + ".factor", fmt::format("found {}; expected from 0 to below 1", factor));
   }
-  ASSIGN_OR_RETURN(auto when, CompileFilter(config, rule.when(), at + ".when"));
-  checked->scores.push_back({at, std::move(when), factor});
+  config::ItemSignalFields signals;
+  expression::CompileError error;
+  auto when = config::CompileOverItemSignals(config, config.ItemSchema(), rule.when(), &signals, &error);
+  if (when == nullptr)
+    return Refuse("invalid_filter", at + ".when",
+                  fmt::format("at {}: found {}; expected {}", error.position, error.found, error.expected));
+  checked->scores.push_back({at, std::move(when), std::move(signals), factor});
   return absl::OkStatus();
 }
 
 void AddScoreRules(const config::Surface& surface, CheckedRequest* checked) {
   for (const config::Rule& rule : surface.rules) {
     if (rule.kind == config::Rule::Kind::kPin) continue;
-    checked->scores.push_back({rule.name, rule.when, rule.factor});
+    checked->scores.push_back({rule.name, rule.when, rule.when_signals, rule.factor});
   }
 }
 
@@ -184,6 +206,7 @@ absl::StatusOr<CheckedRequest> Check(const Inputs& inputs, const v1::RecommendRe
   }
   if (!request.filter().empty()) {
     ASSIGN_OR_RETURN(checked.filter, CompileFilter(config, request.filter(), "filter"));
+    RETURN_IF_ERROR(CheckNoProduct(*checked.filter));
   }
   RETURN_IF_ERROR(CheckSize(static_cast<size_t>(request.fields_size()), kFieldsMax, "fields", "fields"));
   for (int i = 0; i < request.fields_size(); ++i) {
@@ -205,6 +228,9 @@ absl::StatusOr<CheckedRequest> Check(const Inputs& inputs, const v1::RecommendRe
     if (rule.kind != config::Rule::Kind::kPin) continue;
     checked.pins.push_back({rule.name, inputs.hasher.Item(rule.item), rule.position});
   }
+  NameTables(inputs, request.user(), &checked);
+  checked.tables->Name(checked.surface->filter.get());
+  checked.tables->Name(checked.filter.get());
   return checked;
 }
 
@@ -221,6 +247,7 @@ absl::StatusOr<CheckedRequest> Check(const Inputs& inputs, const v1::RankRequest
     RETURN_IF_ERROR(CheckItemId(*inputs.config, request.items(i), fmt::format("items[{}]", i)));
   }
   AddScoreRules(*checked.surface, &checked);
+  NameTables(inputs, request.user(), &checked);
   return checked;
 }
 

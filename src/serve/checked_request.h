@@ -14,6 +14,7 @@
 #include "expression/expression.h"
 #include "index/live_index.h"
 #include "serve/pipeline.h"
+#include "serve/table_values.h"
 
 namespace bowerbird::serve {
 
@@ -21,6 +22,7 @@ namespace bowerbird::serve {
 struct ScoreRule {
   std::string name;
   std::shared_ptr<const expression::Program> when;
+  config::ItemSignalFields when_signals;
   double factor = 1;
 };
 
@@ -40,6 +42,8 @@ struct CheckedRequest {
   std::vector<catalog::ItemKey> exclude;
   std::vector<ScoreRule> scores;
   std::vector<PinRule> pins;  ///< the request's before the config's
+  /// What tables say of what all of these and the surface's ranker name; never null.
+  std::shared_ptr<TableValues> tables;
 };
 
 /// InvalidArgument with code and field (catalog::FromStatus) for the first thing that is wrong. The cursor is not

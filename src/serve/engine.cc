@@ -3,15 +3,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
 #include <utility>
 
 #include "base/hash.h"
 #include "base/rng.h"
 #include "base/status_macros.h"
+#include "catalog/item_rules.h"
 #include "catalog/problem.h"
 #include "serve/checked_request.h"
 #include "serve/collection.h"
+#include "serve/feature_rows.h"
+#include "serve/history.h"
+#include "serve/item_signals.h"
 #include "serve/profile.h"
 
 namespace bowerbird::serve {
@@ -33,6 +38,9 @@ const Request& AsAnswered(const Request& asked, const state::UserState& user, st
   return **as_user;
 }
 
+/// What a request id ends in: 16 hexadecimal digits, whose number modulo the nodes is the node that made it.
+constexpr size_t kIdDigits = 16;
+
 absl::Status TooFast() {
   return absl::UnavailableError("the catalog withdraws items faster than they can be served; try again");
 }
@@ -44,10 +52,22 @@ absl::Status CursorRefused(std::string_view code, std::string_view detail) {
 }  // namespace
 
 Engine::Engine(Sources sources, const base::Clock* clock, const Options& options)
-    : sources_(std::move(sources)), clock_(clock), options_(options), chains_(options.chains) {}
+    : sources_(std::move(sources)),
+      clock_(clock),
+      options_(options),
+      chains_(options.chains),
+      columns_(options.hasher) {}
 
-absl::StatusOr<Inputs> Engine::Gather(std::string_view user_id) {
+void Engine::CountFallback(const v1::ServedRecord& record) {
+  const bool fell_back = std::any_of(record.degraded().begin(), record.degraded().end(), [](const std::string& name) {
+    return name == kRankerMissing || name == kRankerInvalid;
+  });
+  if (fell_back) ++ranker_fallbacks_;
+}
+
+absl::StatusOr<Inputs> Engine::Gather(std::string_view user_id, std::string_view surface, Effort effort) {
   Inputs inputs;
+  inputs.effort = effort;
   inputs.config = sources_.config();
   RETURN_IF_ERROR(CheckUserId(*inputs.config, user_id, "user"));
   inputs.hasher = options_.hasher;
@@ -56,20 +76,43 @@ absl::StatusOr<Inputs> Engine::Gather(std::string_view user_id) {
     inputs.user = std::make_shared<const state::UserState>();
   } else {
     const catalog::UserKey key = options_.hasher.User(user_id);
-    ASSIGN_OR_RETURN(inputs.user, sources_.user(key, user_id));
+    if (effort == Effort::kOwnerAway) {
+      auto unknown = std::make_shared<state::UserState>();
+      unknown->key = key;
+      inputs.user = std::move(unknown);
+    } else {
+      ASSIGN_OR_RETURN(inputs.user, sources_.user(key, user_id));
+    }
     // After the state: a hide that was folded in between is then in both, never in neither.
     if (sources_.unfolded_hides) {
       inputs.overlay_hidden = sources_.unfolded_hides(inputs.user->key, inputs.user->offset);
     }
   }
   inputs.items = sources_.item_table();
+  // From here on the answer reads these versions, whatever is loaded meanwhile.
+  if (sources_.features) inputs.features = sources_.features();
+  inputs.columns = &columns_;
+  if (sources_.ranker) inputs.ranker = sources_.ranker(surface);
   base::Rng rng(base::CombineHash(options_.seed, sequence_.fetch_add(1)));
   inputs.seed = rng();
+  uint64_t number = rng();
+  if (options_.nodes > 1) number = (number >> 1) / options_.nodes * options_.nodes + options_.node;
   // The time first, so that ids of one minute stand together in a sorted log.
   inputs.request_id =
-      fmt::format("{:012x}{:016x}", static_cast<uint64_t>(inputs.now_us / 1000) & 0xffffffffffff, rng());
+      fmt::format("{:012x}{:016x}", static_cast<uint64_t>(inputs.now_us / 1000) & 0xffffffffffff, number);
   inputs.chain.id = inputs.request_id;
   return inputs;
+}
+
+std::optional<uint32_t> Engine::NodeOfCursor(const v1::RecommendRequest& request) const {
+  const auto cursor =
+      DecodeCursor(request.cursor(), options_.cursor_key, base::Hash64(request.surface()),
+                   request.user().empty() ? catalog::UserKey() : options_.hasher.User(request.user()), clock_->NowUs());
+  if (!cursor.ok() || cursor->after.size() < kIdDigits) return std::nullopt;
+  uint64_t number = 0;
+  const char* const end = cursor->after.data() + cursor->after.size();
+  if (std::from_chars(end - kIdDigits, end, number, 16).ptr != end) return std::nullopt;
+  return static_cast<uint32_t>(number % options_.nodes);
 }
 
 absl::Status Engine::FollowCursor(const v1::RecommendRequest& request, Inputs* inputs) {
@@ -91,7 +134,7 @@ std::string Engine::ContinueChain(const v1::RecommendRequest& request, const Inp
   if (!answer.more) return "";
   std::vector<catalog::ItemKey> shown = inputs.chain.shown;
   for (const AnswerItem& item : answer.items) shown.push_back(options_.hasher.Item(item.id));
-  chains_.Put(inputs.request_id, std::move(shown), inputs.now_us);
+  chains_.Put(inputs.request_id, std::move(shown), inputs.now_us, inputs.user->key);
   Cursor cursor;
   cursor.chain = inputs.chain.id;
   cursor.after = inputs.request_id;
@@ -105,11 +148,12 @@ std::string Engine::ContinueChain(const v1::RecommendRequest& request, const Inp
 }
 
 absl::StatusOr<Answer> Engine::Recommend(const v1::RecommendRequest& asked, Effort effort) {
-  ASSIGN_OR_RETURN(Inputs inputs, Gather(asked.user()));
-  inputs.effort = effort;
+  ASSIGN_OR_RETURN(Inputs inputs, Gather(asked.user(), asked.surface(), effort));
   std::optional<v1::RecommendRequest> as_user;
   const v1::RecommendRequest& request = AsAnswered(asked, *inputs.user, &as_user);
-  RETURN_IF_ERROR(FollowCursor(request, &inputs));
+  const absl::Status followed = FollowCursor(request, &inputs);
+  // The pages before were the owner's, who alone knows what they showed: what is popular begins anew.
+  if (!followed.ok() && effort != Effort::kOwnerAway) return followed;
   inputs.view = sources_.view();
   for (uint32_t run = 0; run < kRunsMax; ++run) {
     ASSIGN_OR_RETURN(Answer answer, serve::Recommend(inputs, request));
@@ -123,14 +167,15 @@ absl::StatusOr<Answer> Engine::Recommend(const v1::RecommendRequest& asked, Effo
     ++answers_;
     if (answer.explored) ++explored_;
     if (!answer.degraded.empty()) ++degraded_;
+    CountFallback(answer.record);
     if (sources_.served) sources_.served(std::move(answer.record));
     return answer;
   }
   return TooFast();
 }
 
-absl::StatusOr<RankAnswer> Engine::Rank(const v1::RankRequest& asked) {
-  ASSIGN_OR_RETURN(Inputs inputs, Gather(asked.user()));
+absl::StatusOr<RankAnswer> Engine::Rank(const v1::RankRequest& asked, Effort effort) {
+  ASSIGN_OR_RETURN(Inputs inputs, Gather(asked.user(), asked.surface(), effort));
   std::optional<v1::RankRequest> as_user;
   const v1::RankRequest& request = AsAnswered(asked, *inputs.user, &as_user);
   inputs.view = sources_.view();
@@ -143,22 +188,50 @@ absl::StatusOr<RankAnswer> Engine::Rank(const v1::RankRequest& asked) {
       continue;
     }
     ++answers_;
+    CountFallback(answer.record);
+    if (!answer.degraded.empty()) ++degraded_;
     if (sources_.served) sources_.served(std::move(answer.record));
     return answer;
   }
   return TooFast();
 }
 
-absl::StatusOr<v1::ProfileResponse> Engine::Profile(const v1::ProfileRequest& request) {
+absl::Status Engine::Profile(const v1::ProfileRequest& request, v1::ProfileResponse* profile) {
   if (request.id().empty()) {
     return catalog::ToStatus({"missing_field", "id", "found nothing; expected the user's id"});
   }
   const std::shared_ptr<const config::Config> config = sources_.config();
   RETURN_IF_ERROR(CheckUserId(*config, request.id(), "id"));
+  ASSIGN_OR_RETURN(const ProfileParts parts, ParseProfileParts(request.parts()));
   ASSIGN_OR_RETURN(const auto user, sources_.user(options_.hasher.User(request.id()), request.id()));
-  v1::ProfileResponse profile = BuildProfile(*config, *sources_.view(), *user, clock_->NowUs());
-  profile.set_id(user->id.empty() ? request.id() : user->id);
-  return profile;
+  const std::string& id = user->id.empty() ? request.id() : user->id;
+  const auto tables =
+      sources_.features ? sources_.features() : std::make_shared<const features::TableSet>(features::TableSet());
+  features::Values values(tables, options_.hasher);
+  values.SetUser(id);
+  BuildProfile(*config, *sources_.view(), *user, clock_->NowUs(), parts, &values, profile);
+  profile->set_id(id);
+  if (parts.features && !tables->tables.empty()) {
+    AddUserFeatures(*tables, features::RowKey::Of(options_.hasher, id), profile);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::ItemSignalsResponse> Engine::ItemSignals(const v1::ItemSignalsRequest& request) const {
+  if (const auto problem = catalog::CheckId(request.id(), "id", sources_.config()->collect.id_bytes_max)) {
+    return catalog::ToStatus(*problem);
+  }
+  const std::shared_ptr<const state::ItemTable> items = sources_.item_table();
+  return ShowItemSignals(*items, options_.hasher.Item(request.id()), request.id(), clock_->NowUs());
+}
+
+absl::StatusOr<v1::HistoryResponse> Engine::History(const v1::HistoryRequest& request) {
+  const std::shared_ptr<const config::Config> config = sources_.config();
+  RETURN_IF_ERROR(CheckUserId(*config, request.id(), "id"));
+  ASSIGN_OR_RETURN(const auto user, sources_.user(options_.hasher.User(request.id()), request.id()));
+  return BuildHistory(*config, *sources_.view(), request, [&](uint64_t before, const auto& visit) {
+    return sources_.actions(user->key, user->id, before, visit);
+  });
 }
 
 absl::StatusOr<v1::CollectionResponse> Engine::Collection(const v1::CollectionRequest& request) {
@@ -168,7 +241,7 @@ absl::StatusOr<v1::CollectionResponse> Engine::Collection(const v1::CollectionRe
 }
 
 Engine::Counters Engine::counters() const {
-  return {answers_, runs_again_, explored_, degraded_, chains_.pages(), chains_.bytes()};
+  return {answers_, runs_again_, explored_, degraded_, ranker_fallbacks_, chains_.pages(), chains_.bytes()};
 }
 
 }  // namespace bowerbird::serve

@@ -226,10 +226,12 @@ TEST_F(EngineTest, RanksAndProfiles) {
   EXPECT_THAT(ranked->items, SizeIs(1));
   EXPECT_THAT(ranked->left_out, testing::ElementsAre("nobody"));
   EXPECT_EQ(served[0].kind(), "rank");
-  v1::ProfileRequest profile;
-  EXPECT_EQ(CodeOf(engine.Profile(profile).status()), "missing_field");
-  profile.set_id("newcomer");
-  EXPECT_EQ(engine.Profile(profile)->id(), "newcomer");
+  v1::ProfileRequest asked;
+  v1::ProfileResponse profile;
+  EXPECT_EQ(CodeOf(engine.Profile(asked, &profile)), "missing_field");
+  asked.set_id("newcomer");
+  ASSERT_TRUE(engine.Profile(asked, &profile).ok());
+  EXPECT_EQ(profile.id(), "newcomer");
 }
 
 TEST_F(EngineTest, ServesManyThreadsWhileTheCatalogChanges) {

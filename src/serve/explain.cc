@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -90,7 +91,7 @@ std::string PersonalReason(const Judgement& judgement, const Judged& judged) {
 }  // namespace
 
 std::span<const float> Judgement::Features(const Judged& judged) const {
-  return std::span(ranked->features).subspan(size_t{judged.candidate} * rank::kFeatures, rank::kFeatures);
+  return std::span(ranked->features).subspan(size_t{judged.candidate} * ranked->width, ranked->width);
 }
 
 AnswerSource Judgement::SourceOf(const Judged& judged, const Source& source) const {
@@ -156,7 +157,11 @@ AnswerExplanation Explain(const Judgement& judgement, const Judged& judged, floa
   }
   const std::span<const float> features = judgement.Features(judged);
   for (size_t f = 0; f < features.size(); ++f) {
-    explanation.features.push_back({std::string(rank::FeatureName(static_cast<Feature>(f))), features[f]});
+    if (f < rank::kFeatures) {
+      explanation.features.push_back({std::string(rank::FeatureName(static_cast<Feature>(f))), features[f]});
+    } else if (!std::isnan(features[f])) {
+      explanation.features.push_back({judgement.ranked->added[f - rank::kFeatures], features[f]});
+    }
   }
   explanation.rank_score = judged.rank_score;
   explanation.final_score = final_score;

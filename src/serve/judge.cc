@@ -2,7 +2,46 @@
 
 #include <algorithm>
 
+#include "expression/row.h"
+#include "serve/signal_value.h"
+
 namespace bowerbird::serve {
+
+namespace {
+
+/// What a rule reads of an item's signals.
+class SignalRow final : public expression::Row {
+ public:
+  SignalRow(const Inputs& inputs, const ScoreRule& rule, catalog::ItemKey item)
+      : inputs_(inputs), rule_(rule), values_(inputs.items->Signals(item)) {}
+
+  expression::ValueView Get(uint32_t attribute) const override {
+    const config::SignalField& field = rule_.when_signals.fields[attribute];
+    const signal::Set* const signals = inputs_.items->signal_set();
+    for (size_t slot = 0; signals != nullptr && slot < signals->size(); ++slot) {
+      if ((*signals)[slot].signal().name != field.signal) continue;
+      const std::string_view value = values_ == nullptr ? std::string_view() : values_->At(slot);
+      return value_.Get((*signals)[slot], value, field.key, inputs_.now_us);
+    }
+    return {};
+  }
+
+ private:
+  const Inputs& inputs_;
+  const ScoreRule& rule_;
+  const state::ItemSignalValues* const values_;
+  mutable SignalValue value_;
+};
+
+bool Holds(const Inputs& inputs, const CheckedRequest& request, const ScoreRule& rule, const index::ItemHandle& item) {
+  if (rule.when_signals.fields.empty()) {
+    return inputs.view->Matches(item, *rule.when, inputs.now_us, request.tables.get());
+  }
+  return inputs.view->Matches(item, *rule.when, inputs.now_us, rule.when_signals.first,
+                              SignalRow(inputs, rule, item.key), request.tables.get());
+}
+
+}  // namespace
 
 bool SeenWithin(const state::SeenItem& seen, const config::Surface& surface, int64_t now_us) {
   return surface.seen_window_us == 0 || now_us - int64_t{seen.time_s} * 1'000'000 < surface.seen_window_us;
@@ -18,7 +57,7 @@ double ScoreFactor(const Inputs& inputs, const CheckedRequest& request, const in
                    absl::InlinedVector<uint16_t, 2>* held) {
   double factor = 1;
   for (size_t r = 0; r < request.scores.size(); ++r) {
-    if (!inputs.view->Matches(item, *request.scores[r].when, inputs.now_us)) continue;
+    if (!Holds(inputs, request, request.scores[r], item)) continue;
     factor *= request.scores[r].factor;
     if (held != nullptr) held->push_back(static_cast<uint16_t>(r));
   }

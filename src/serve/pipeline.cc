@@ -49,10 +49,11 @@ config::Surface Lighter(const config::Config& config, const config::Surface& sur
 /// What the surface is at this effort; nothing for the surface itself.
 std::optional<config::Surface> Degraded(const Inputs& inputs, const config::Surface& surface,
                                         std::vector<std::string>* degraded) {
-  const bool popular =
-      inputs.effort == Effort::kPopular || (inputs.effort == Effort::kFewerOrPopular && inputs.user->actions.empty());
+  const bool popular = inputs.effort == Effort::kPopular || inputs.effort == Effort::kOwnerAway ||
+                       (inputs.effort == Effort::kFewerOrPopular && inputs.user->actions.empty());
   if (inputs.effort == Effort::kFull) return std::nullopt;
   degraded->push_back(std::string(popular ? kDegradedPopular : kDegradedFewer));
+  if (inputs.effort == Effort::kOwnerAway) degraded->push_back(std::string(kDegradedOwner));
   return Lighter(*inputs.config, surface, [popular](const config::Generator& generator) {
     return popular
                ? generator.kind == config::GeneratorKind::kTrending || generator.kind == config::GeneratorKind::kPopular
@@ -83,8 +84,16 @@ rank::Request RankRequestOf(const Inputs& inputs, const CheckedRequest& request,
   ranking.items = inputs.items.get();
   ranking.taste = &taste;
   ranking.item = request.item.has_value() ? &*request.item : nullptr;
+  ranking.trained = inputs.ranker.trained.get();
+  if (request.tables->size() > 0) ranking.added = request.tables.get();
   ranking.now_us = inputs.now_us;
   return ranking;
+}
+
+/// What happened to the trained ranker, if it was to give the scores and did not.
+void NameRankerFallback(const Inputs& inputs, const rank::Ranked& ranked, std::vector<std::string>* degraded) {
+  if (inputs.ranker.missing) degraded->push_back(std::string(kRankerMissing));
+  if (ranked.trained_invalid) degraded->push_back(std::string(kRankerInvalid));
 }
 
 /// One page of one request, stage by stage.
@@ -149,7 +158,7 @@ class PageMaker {
 
   retrieve::Pool MakePool() const {
     const expression::Program* filters[] = {surface_.filter.get(), checked_.filter.get()};
-    retrieve::Pool pool = retrieve::Pool::Of(*inputs_.view, filters, inputs_.now_us);
+    retrieve::Pool pool = retrieve::Pool::Of(*inputs_.view, filters, inputs_.now_us, checked_.tables.get());
     pool.Remove(HiddenItems(inputs_));
     pool.Remove(checked_.exclude);
     pool.Remove(inputs_.chain.shown);
@@ -269,6 +278,7 @@ class PageMaker {
       return !placed.pinned && union_.sources[judged_[placed.candidate].candidate].empty();
     });
     if (filled) degraded_.push_back("filled");
+    NameRankerFallback(inputs_, ranked_, &degraded_);
   }
 
   void Finish(Answer* answer) {
@@ -305,6 +315,7 @@ class PageMaker {
     outcome.temperature = surface_.temperature;
     outcome.degraded = degraded_;
     RecordOutcome(outcome, &answer->record);
+    if (ranked_.by_trained || ranked_.trained_invalid) answer->record.set_ranker(inputs_.ranker.trained->version);
     if (UnionSampled(answer->record, *inputs_.config)) RecordCutOff(&answer->record);
   }
 
@@ -409,7 +420,11 @@ absl::StatusOr<RankAnswer> Rank(const Inputs& inputs, const v1::RankRequest& req
   outcome.judgement = &judgement;
   outcome.judged = judged;
   outcome.page = &page;
+  if (inputs.effort == Effort::kOwnerAway) answer.degraded.push_back(std::string(kDegradedOwner));
+  outcome.degraded = answer.degraded;
+  NameRankerFallback(inputs, ranked, &outcome.degraded);
   RecordOutcome(outcome, &answer.record);
+  if (ranked.by_trained || ranked.trained_invalid) answer.record.set_ranker(inputs.ranker.trained->version);
   answer.times.total_us = base::MonotonicUs() - start_us;
   return answer;
 }

@@ -9,8 +9,11 @@
 #include "bowerbird/v1/serving.pb.h"
 #include "catalog/keys.h"
 #include "config/config.h"
+#include "features/tables.h"
 #include "index/live_index.h"
+#include "rank/trained.h"
 #include "serve/answer.h"
+#include "serve/feature_columns.h"
 #include "state/item_table.h"
 #include "state/user_state.h"
 
@@ -30,12 +33,20 @@ struct OverlayHide {
   catalog::ItemKey key;
 };
 
-/// How much work an answer may be. Less than kFull is named in `degraded`: "fewer_generators" or "popular".
+/// How much work an answer may be, and what it may know. Less than kFull is named in `degraded`: "fewer_generators" or
+/// "popular".
 enum class Effort : uint8_t {
   kFull,
   kFewer,           ///< the surface's personal generators, and a third of what the ranker sees
   kFewerOrPopular,  ///< that for a user with actions, for others as kPopular
   kPopular,         ///< what is trending and popular: nothing is computed for this user
+  kOwnerAway,  ///< that, without the user's state, which is on a node that does not answer: "owner_unreachable", too
+};
+
+/// The trained ranker of a surface.
+struct RankerChoice {
+  std::shared_ptr<const rank::Trained> trained;  ///< null: none is promoted, or it is missing
+  bool missing = false;                          ///< one is promoted, but could not be opened
 };
 
 /// Everything that an answer depends on beside the request. Kept or made again, it gives the same answer again.
@@ -44,6 +55,9 @@ struct Inputs {
   std::shared_ptr<const index::LiveView> view;
   std::shared_ptr<const state::UserState> user;  ///< an empty state for an unknown visitor
   std::shared_ptr<const state::ItemTable> items;
+  RankerChoice ranker;                                 ///< of the request's surface
+  std::shared_ptr<const features::TableSet> features;  ///< of other teams; null: there are none
+  FeatureColumns* columns = nullptr;                   ///< keeps columns of them; null: nobody does
   catalog::KeyHasher hasher{base::HashSeed{}};
   int64_t now_us = 0;
   uint64_t seed = 0;

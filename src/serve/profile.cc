@@ -1,16 +1,27 @@
 #include "serve/profile.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "base/decay.h"
 #include "base/vector_math.h"
+#include "catalog/problem.h"
 #include "retrieve/taste.h"
 #include "serve/lifecycle.h"
+#include "serve/segments.h"
+#include "serve/show_signal.h"
 #include "signal/definition.h"
 
 namespace bowerbird::serve {
 namespace {
+
+constexpr size_t kShownBytesMax = 80;  ///< of a value in a message
 
 /// The heaviest first; their shares are summed in that order, whatever order they came in.
 void Sort(google::protobuf::RepeatedPtrField<v1::Interest>* interests) {
@@ -52,37 +63,12 @@ void AddShortInterests(const index::LiveView& view, const state::UserState& user
   while (profile->short_interests_size() > kShortInterestsMax) profile->mutable_short_interests()->RemoveLast();
 }
 
-template <typename Message>
-void SetReading(const signal::Reading& reading, Message* out) {
-  if (reading.number.has_value()) out->set_number(*reading.number);
-  for (const signal::Reading::Item& item : reading.items) {
-    v1::SignalItem* to = out->add_items();
-    to->set_value(item.value);
-    to->set_count(item.number);
-    to->set_time_us(item.time_us);
-  }
-}
-
 void AddSignals(const state::UserState& user, int64_t now_us, v1::ProfileResponse* profile) {
   if (user.signal_set == nullptr) return;
   const signal::Set& signals = *user.signal_set;
   for (size_t slot = 0; slot < signals.size(); ++slot) {
-    const config::Signal& declared = signals[slot].signal();
-    v1::ProfileSignal* out = profile->add_signals();
-    out->set_name(declared.name);
-    out->set_kind(declared.kind);
-    if (user.signals == nullptr) continue;
-    const signal::SignalReading reading = signals[slot].Read((*user.signals)[slot], now_us);
-    out->set_newest_us(reading.newest_us);
-    for (const signal::KeyReading& key : reading.keys) {
-      if (declared.by.empty()) {
-        SetReading(key.reading, out);
-        continue;
-      }
-      v1::SignalOfKey* of_key = out->add_keys();
-      of_key->set_key(key.key);
-      SetReading(key.reading, of_key);
-    }
+    ShowSignal(signals[slot], user.signals == nullptr ? std::string_view() : (*user.signals)[slot], now_us,
+               profile->add_signals());
   }
 }
 
@@ -108,47 +94,94 @@ bool FindId(const index::LiveView& view, catalog::ItemKey key, std::string* id) 
 
 }  // namespace
 
-v1::ProfileResponse BuildProfile(const config::Config& config, const index::LiveView& view,
-                                 const state::UserState& user, int64_t now_us) {
-  v1::ProfileResponse profile;
-  profile.set_id(user.id);
-  profile.set_events(user.events);
-  profile.set_first_time_us(user.first_time_us);
-  profile.set_last_time_us(user.last_time_us);
-  profile.set_time_us(now_us);
-  profile.set_lifecycle(std::string(LifecycleOf(user, now_us)));
-  AddInterests(config, user, now_us, &profile);
-  AddShortInterests(view, user, now_us, &profile);
-  AddSignals(user, now_us, &profile);
+void ShowAction(const config::Config& config, const state::Action& action, const std::string& item,
+                v1::ProfileAction* out) {
+  const config::EventType* type = config.FindEventTypeByCode(action.type);
+  if (type != nullptr) out->set_type(type->name);
+  out->set_item(item);
+  out->set_time_us(int64_t{action.time_s} * 1'000'000);
+  if (action.surface >= 1 && action.surface <= config.surfaces.size()) {
+    out->set_surface(config.surfaces[action.surface - 1].name);
+  }
+}
 
-  std::string id;
-  for (size_t i = user.actions.size(); i-- > 0 && profile.sequence_size() < static_cast<int>(kProfileActionsMax);) {
-    const state::Action& action = user.actions[i];
-    if (!FindId(view, action.item, &id)) continue;
-    v1::ProfileAction* out = profile.add_sequence();
-    const config::EventType* type = config.FindEventTypeByCode(action.type);
-    if (type != nullptr) out->set_type(type->name);
-    out->set_item(id);
-    out->set_time_us(int64_t{action.time_s} * 1'000'000);
-    if (action.surface >= 1 && action.surface <= config.surfaces.size()) {
-      out->set_surface(config.surfaces[action.surface - 1].name);
+absl::StatusOr<ProfileParts> ParseProfileParts(std::string_view names) {
+  ProfileParts parts;
+  if (names.empty()) return parts;
+  const std::pair<std::string_view, bool*> known[] = {
+      {"interests", &parts.interests}, {"signals", &parts.signals},         {"sequence", &parts.sequence},
+      {"hidden", &parts.hidden},       {"collections", &parts.collections}, {"embedding", &parts.embedding},
+      {"segments", &parts.segments},   {"features", &parts.features}};
+  for (const auto& [name, wanted] : known) *wanted = false;
+  for (size_t begin = 0; begin <= names.size();) {
+    const size_t end = std::min(names.find(',', begin), names.size());
+    const std::string_view name = names.substr(begin, end - begin);
+    begin = end + 1;
+    const auto* at = std::ranges::find(known, name, &std::pair<std::string_view, bool*>::first);
+    if (at == std::end(known)) {
+      std::vector<std::string_view> accepted;
+      for (const auto& [one, wanted] : known) accepted.push_back(one);
+      return catalog::ToStatus(
+          {"unknown_value", "parts",
+           fmt::format("found '{}'; expected some of {}", name.substr(0, kShownBytesMax), fmt::join(accepted, ", "))});
+    }
+    *at->second = true;
+  }
+  return parts;
+}
+
+void BuildProfile(const config::Config& config, const index::LiveView& view, const state::UserState& user,
+                  int64_t now_us, ProfileParts parts, features::Values* tables, v1::ProfileResponse* profile) {
+  profile->set_id(user.id);
+  profile->set_events(user.events);
+  profile->set_first_time_us(user.first_time_us);
+  profile->set_last_time_us(user.last_time_us);
+  profile->set_time_us(now_us);
+  profile->set_lifecycle(std::string(LifecycleOf(user, now_us)));
+  profile->set_marked(user.mark.Covers(now_us));
+  if (user.mark.reason != state::MarkReason::kRules) {
+    v1::ProfileMark* mark = profile->mutable_mark();
+    mark->set_reason(std::string(state::MarkReasonName(user.mark.reason)));
+    mark->set_from_us(user.mark.from_us);
+    mark->set_until_us(user.mark.until_us);
+  }
+  if (parts.segments) {
+    for (const std::string_view segment : SegmentsOf(config, user, now_us, tables)) {
+      profile->add_segments(std::string(segment));
     }
   }
-  for (const catalog::ItemKey key : user.hidden) {
-    if (FindId(view, key, &id)) profile.add_hidden(id);
+  if (parts.interests) {
+    AddInterests(config, user, now_us, profile);
+    AddShortInterests(view, user, now_us, profile);
   }
-  std::sort(profile.mutable_hidden()->begin(), profile.mutable_hidden()->end());
-  for (const state::CollectionState& collection : user.collections) {
-    v1::CollectionSummary* summary = profile.add_collections();
-    summary->set_name(collection.name);
-    summary->set_items(static_cast<uint32_t>(collection.items.size()));
+  if (parts.signals) AddSignals(user, now_us, profile);
+
+  std::string id;
+  const size_t actions = parts.sequence ? user.actions.size() : 0;
+  for (size_t i = actions; i-- > 0 && profile->sequence_size() < static_cast<int>(kProfileActionsMax);) {
+    const state::Action& action = user.actions[i];
+    if (!FindId(view, action.item, &id)) continue;
+    ShowAction(config, action, id, profile->add_sequence());
   }
+  if (parts.hidden) {
+    for (const catalog::ItemKey key : user.hidden) {
+      if (FindId(view, key, &id)) profile->add_hidden(id);
+    }
+    std::sort(profile->mutable_hidden()->begin(), profile->mutable_hidden()->end());
+  }
+  if (parts.collections) {
+    for (const state::CollectionState& collection : user.collections) {
+      v1::CollectionSummary* summary = profile->add_collections();
+      summary->set_name(collection.name);
+      summary->set_items(static_cast<uint32_t>(collection.items.size()));
+    }
+  }
+  if (!parts.embedding) return;
   const retrieve::Taste taste = retrieve::MakeTaste(config, view, user);
   if (!taste.factor.empty()) {
-    profile.mutable_embedding()->Add(taste.factor.begin(), taste.factor.end());
-    profile.set_embedding_version(std::string(view.snapshot_version()));
+    profile->mutable_embedding()->Add(taste.factor.begin(), taste.factor.end());
+    profile->set_embedding_version(std::string(view.snapshot_version()));
   }
-  return profile;
 }
 
 }  // namespace bowerbird::serve

@@ -10,7 +10,9 @@ namespace {
 using testing::ElementsAre;
 
 v1::ProfileResponse Profile(const RequestForTest& shop) {
-  return BuildProfile(*shop.catalog.config, *shop.catalog.View(), shop.user, shop.now_us);
+  v1::ProfileResponse profile;
+  BuildProfile(*shop.catalog.config, *shop.catalog.View(), shop.user, shop.now_us, ProfileParts(), nullptr, &profile);
+  return profile;
 }
 
 TEST(ProfileTest, TellsWhatIsKnown) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <string_view>
 #include <utility>
 
@@ -39,8 +40,17 @@ void CompareCandidate(const v1::ServedCandidate& was, const v1::ServedCandidate&
   compare->Field(at + ".final_score", was.final_score(), is.final_score());
   compare->Field(at + ".position", was.position(), is.position());
   compare->Field(at + ".propensity", was.propensity(), is.propensity());
-  if (!std::equal(was.features().begin(), was.features().end(), is.features().begin(), is.features().end())) {
+  const auto same_bits = [](float a, float b) { return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b); };
+  if (!std::equal(was.features().begin(), was.features().end(), is.features().begin(), is.features().end(),
+                  same_bits)) {
     compare->Differ(at + ".features differ");
+  }
+  const auto same_value = [](const v1::ServedItemValue& a, const v1::ServedItemValue& b) {
+    return a.value() == b.value() && a.hash() == b.hash() && a.number() == b.number();
+  };
+  if (!std::equal(was.item_values().begin(), was.item_values().end(), is.item_values().begin(), is.item_values().end(),
+                  same_value)) {
+    compare->Differ(at + ".item_values differ");
   }
   const auto same = [](const v1::Source& a, const v1::Source& b) {
     return a.generator() == b.generator() && a.score() == b.score() && a.rank() == b.rank() &&
@@ -66,6 +76,20 @@ void CompareRecords(const v1::ServedRecord& was, const v1::ServedRecord& is, Com
   if (!std::equal(was.signals().begin(), was.signals().end(), is.signals().begin(), is.signals().end(), same_signal)) {
     compare->Differ("signals differ");
   }
+  const auto same_table = [](const v1::ServedTable& a, const v1::ServedTable& b) {
+    return a.name() == b.name() && a.version() == b.version() && a.as_of_us() == b.as_of_us();
+  };
+  if (!std::equal(was.tables().begin(), was.tables().end(), is.tables().begin(), is.tables().end(), same_table)) {
+    compare->Differ("tables differ");
+  }
+  const auto same_item_signal = [](const v1::ServedItemSignal& a, const v1::ServedItemSignal& b) {
+    return a.name() == b.name() && a.id() == b.id();
+  };
+  if (!std::equal(was.item_signals().begin(), was.item_signals().end(), is.item_signals().begin(),
+                  is.item_signals().end(), same_item_signal)) {
+    compare->Differ("item_signals differ");
+  }
+  compare->Field("ranker", was.ranker(), is.ranker());
   compare->Field("explored", was.explored(), is.explored());
   if (!std::equal(was.degraded().begin(), was.degraded().end(), is.degraded().begin(), is.degraded().end())) {
     compare->Differ("degraded differs");
@@ -98,10 +122,12 @@ void RestoreFromRecord(const v1::ServedRecord& record, Inputs* inputs) {
   const auto degraded = [&](std::string_view name) {
     return std::find(record.degraded().begin(), record.degraded().end(), name) != record.degraded().end();
   };
+  inputs->ranker.missing = degraded(kRankerMissing);
   inputs->chain.seen_relaxed = record.page() > 0 && degraded("seen_relaxed");
-  inputs->effort = degraded(kDegradedPopular) ? Effort::kPopular
-                   : degraded(kDegradedFewer) ? Effort::kFewer
-                                              : Effort::kFull;
+  inputs->effort = degraded(kDegradedOwner)     ? Effort::kOwnerAway
+                   : degraded(kDegradedPopular) ? Effort::kPopular
+                   : degraded(kDegradedFewer)   ? Effort::kFewer
+                                                : Effort::kFull;
   inputs->overlay_hidden.clear();
   for (const std::string& item : record.overlay_hidden()) {
     inputs->overlay_hidden.push_back({item, inputs->hasher.Item(item)});

@@ -19,7 +19,7 @@ struct ReplayReport {
 };
 
 /// Fills what the record itself holds into `inputs`: time, seed, request id, chain and overlay hides. The caller sets
-/// config, view, user, items and hasher as of the record's versions and offsets.
+/// config, view, user, items, features and hasher as of the record's versions and offsets.
 void RestoreFromRecord(const v1::ServedRecord& record, Inputs* inputs);
 
 /// Runs the record's request again on `inputs` and compares versions, order, candidates, scores, features and

@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "base/hash.h"
+#include "serve/item_signals.h"
 #include "signal/definition.h"
 
 namespace bowerbird::serve {
@@ -32,6 +33,7 @@ v1::ServedCandidate* AddCandidate(const Judgement& judgement, const Judged& judg
   candidate->set_rank_score(judged.rank_score);
   candidate->set_final_score(static_cast<float>(judged.score));
   if (!in_full) return candidate;
+  RecordItemValues(*judgement.inputs->items, judged.item.key, judgement.inputs->now_us, candidate);
   for (const Source& source : judgement.candidates->sources[judged.candidate]) {
     AnswerSource answer = judgement.SourceOf(judged, source);
     v1::Source* out = candidate->add_sources();
@@ -71,6 +73,7 @@ v1::ServedRecord BeginRecord(const Inputs& inputs, std::string_view kind) {
     }
   }
   record.set_item_table(inputs.items->version());
+  RecordItemSignals(*inputs.items, &record);
   record.set_chain(inputs.chain.id.empty() ? inputs.request_id : inputs.chain.id);
   record.set_page(inputs.chain.page);
   for (const catalog::ItemKey key : inputs.chain.shown) record.add_chain_shown(key.value);
@@ -83,6 +86,8 @@ v1::ServedRecord BeginRecord(const Inputs& inputs, std::string_view kind) {
 void RecordOutcome(const Outcome& outcome, v1::ServedRecord* record) {
   const Judgement& judgement = *outcome.judgement;
   const config::Served& shares = judgement.inputs->config->served;
+  judgement.request->tables->Record(record);
+  for (const std::string& name : judgement.ranked->added) record->add_feature_names(name);
   const bool union_sampled = UnionSampled(*record, *judgement.inputs->config);
   const bool ranked_sampled = Draw(record->request_id(), 2) < shares.l2_sample;
   if (union_sampled) record->set_union_weight(1 / shares.union_sample);

@@ -107,10 +107,10 @@ class Explainer {
 
   /// The first outermost term of `filter` that does not hold; nothing where all do.
   std::optional<std::string_view> FailingTerm(const index::ItemHandle& item, const expression::Program& filter) const {
-    if (inputs_.view->Matches(item, filter, inputs_.now_us)) return std::nullopt;
+    if (inputs_.view->Matches(item, filter, inputs_.now_us, request_.tables.get())) return std::nullopt;
     for (const std::string_view term : expression::Conjuncts(filter.text())) {
       const auto program = expression::Program::Compile(term, inputs_.config->ItemSchema());
-      if (program.ok() && !inputs_.view->Matches(item, **program, inputs_.now_us)) return term;
+      if (program.ok() && !inputs_.view->Matches(item, **program, inputs_.now_us, request_.tables.get())) return term;
     }
     return filter.text();
   }

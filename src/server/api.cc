@@ -46,7 +46,8 @@ Api::Api(AppHost* apps, Keys* keys, AuditLog* audit, Metrics* metrics, const Opt
       quota_refusals_(&metrics->Counter("bowerbird_quota_refusals_total",
                                         "Requests that a key's quota refused, by which one.", {{"quota", "requests"}})),
       origins_(std::make_shared<const Origins>(options.allowed_origins)),
-      in_flight_(options.intake_bytes_max, metrics) {
+      in_flight_(options.intake_bytes_max, metrics),
+      forwarder_(metrics) {
   AddOperations();
   AddAppRoutes(this);
   AddKeyRoutes(this);
@@ -57,6 +58,11 @@ Api::Api(AppHost* apps, Keys* keys, AuditLog* audit, Metrics* metrics, const Opt
   AddJobRoutes(this);
   AddSignalRoutes(this);
   AddLakeRoutes(this);
+  AddUserSegmentRoutes(this);
+  AddFeatureRoutes(this);
+  AddTrainingRoutes(this);
+  AddForgetRoutes(this);
+  AddTrafficRoutes(this);
 }
 
 Api::~Api() = default;
@@ -102,6 +108,16 @@ bool Api::ChooseApp(HttpRequest* request, HttpResponse* problem) const {
   return true;
 }
 
+bool Api::ChooseForwardedApp(HttpRequest* request, HttpResponse* problem) const {
+  absl::StatusOr<std::shared_ptr<HostedApp>> app = apps_->Find(request->forwarded->app);
+  if (app.ok()) {
+    request->app = *std::move(app);
+    return true;
+  }
+  *problem = ProblemResponse(app.status());
+  return false;
+}
+
 bool Api::Authorize(HttpRequest* request, std::string_view scope, HttpResponse* problem) const {
   if (scope.empty()) return true;
   if (!Authenticate(request, problem)) return false;
@@ -111,7 +127,7 @@ bool Api::Authorize(HttpRequest* request, std::string_view scope, HttpResponse* 
         fmt::format("this needs scope '{}'; the key has {}", scope, fmt::join(request->key->scopes, ", ")));
     return false;
   }
-  if (scope == "operator" || request->app != nullptr) return true;
+  if (scope == "operator" || scope == "peer" || request->app != nullptr) return true;
   if (!ChooseApp(request, problem)) return false;
   const uint64_t bytes_max = request->app->app().config()->collect.body_bytes_max;
   if (request->body.size() > bytes_max) {
@@ -186,6 +202,7 @@ void Api::RunJob(const Responder& respond, std::function<HttpResponse()> work) {
 }
 
 bool Api::Admit(const Router::Route& route, bool preflight, HttpRequest* request, HttpResponse* problem) const {
+  if (request->forwarded != nullptr) return ChooseForwardedApp(request, problem);
   if (preflight) {
     *problem = origins_.Get()->Preflight(*request, route);
     return false;
@@ -302,7 +319,8 @@ HttpResponse Api::Ready(HttpRequest* request) const {
   return response;
 }
 
-std::string Api::MetricsText() const {
+std::string Api::MetricsText() {
+  forwarder_.ExportGauges();
   std::vector<const Metrics*> all{metrics_};
   const std::vector<std::shared_ptr<HostedApp>> apps = apps_->OpenApps();
   for (const auto& app : apps) {

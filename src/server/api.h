@@ -10,6 +10,7 @@
 #include "base/published.h"
 #include "server/app_host.h"
 #include "server/audit.h"
+#include "server/forward.h"
 #include "server/http.h"
 #include "server/in_flight.h"
 #include "server/job_queue.h"
@@ -59,6 +60,8 @@ class Api {
   Metrics& metrics() { return *metrics_; }
   /// What handlers of events ask before they take a body in.
   InFlight& in_flight() { return in_flight_; }
+  /// What handlers of requests about a user go through.
+  Forwarder& forwarder() { return forwarder_; }
   const std::vector<Router::Route>& routes() const { return router_.routes(); }
 
   /// Finds out whose request it is, whether that allows `scope`, and which app it is about; sets request->key and
@@ -74,6 +77,7 @@ class Api {
  private:
   bool Authenticate(HttpRequest* request, HttpResponse* problem) const;
   bool ChooseApp(HttpRequest* request, HttpResponse* problem) const;
+  bool ChooseForwardedApp(HttpRequest* request, HttpResponse* problem) const;
   /// Records what was done, before the answer says so.
   void Audit(const Router::Route& route, const HttpRequest& request, HttpResponse* response) const;
   /// All that is asked of a request before its handler: from where it comes, whose it is, what its quota leaves, that
@@ -81,7 +85,7 @@ class Api {
   bool Admit(const Router::Route& route, bool preflight, HttpRequest* request, HttpResponse* problem) const;
   void AddOperations();
   HttpResponse Ready(HttpRequest* request) const;
-  std::string MetricsText() const;
+  std::string MetricsText();
 
   AppHost* const apps_;
   Keys* const keys_;
@@ -97,6 +101,7 @@ class Api {
   prometheus::Counter* const quota_refusals_;  ///< of requests about no app
   base::Published<Origins> origins_;
   InFlight in_flight_;
+  Forwarder forwarder_;
   std::atomic<bool> draining_ = false;
   JobQueue jobs_{/*waiting_max=*/16};  ///< ends first: a job uses all of the above
 };

@@ -3,11 +3,13 @@
 #include <string>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/json_writer.h"
 #include "catalog/problem.h"
 #include "collect/catalog_intake.h"
 #include "collect/item_json.h"
 #include "server/api_routes.h"
+#include "server/forward.h"
 
 namespace bowerbird::server {
 namespace {
@@ -51,6 +53,41 @@ Handler Direct(F function) {
   };
 }
 
+/// The node through which items are changed, so that two changes of one item are laid over each other.
+constexpr uint32_t kItemWriter = 0;
+/// How long the answer to a change that another node made waits until it is in effect here, too.
+constexpr int64_t kSettleUs = 500'000, kLookAgainUs = 20'000;
+
+void AwaitCatalog(app::App& app, uint64_t offset) {
+  const int64_t until_us = base::MonotonicUs() + kSettleUs;
+  while (app.catalog().applied_offset() < offset && base::MonotonicUs() < until_us) {
+    const log::Offset seen = app.catalog().applied_offset();
+    app.log().WaitForAppend(log::Topic::kCatalog, {&seen, 1}, kLookAgainUs);
+    // What goes wrong is told by whoever follows the catalog.
+    app.catalog_intake().CatchUp().IgnoreError();
+  }
+}
+
+/// Wraps a handler that changes items: on a node of several it is the writer's that runs, and while that one is away
+/// this node's.
+Handler ByItemWriter(Api* api, Handler handler) {
+  return [api, handler = std::move(handler)](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
+    if (api->forwarder().alone()) return handler(request, respond);
+    Forwarder::Asked asked;
+    asked.answer = [handler, request, respond](const std::string&) { handler(request, respond); };
+    asked.without_owner = [handler, request, respond] { handler(request, respond); };
+    asked.settle = [request](uint64_t offset, const std::function<void()>& done) {
+      HostedApp* hosted = request->app.get();
+      const bool waits = hosted->writes().Add([hosted, offset, done] {
+        AwaitCatalog(hosted->app(), offset);
+        done();
+      });
+      if (!waits) done();
+    };
+    api->forwarder().BringTo(kItemWriter, request, std::move(asked), respond);
+  };
+}
+
 /// Wraps a function of the request that writes to the catalog's log.
 template <typename F>
 Handler Written(Api* api, F function) {
@@ -77,30 +114,36 @@ void AddCatalogRoutes(Api* api) {
   const auto id = [](const HttpRequest& request) -> const std::string& {
     return request.path_parameters.find("id")->second;
   };
-  api->AddRoute({"PUT", "/v1/items/{id}", "collect", Written(api, [=](const HttpRequest& request) {
-                   auto item = collect::ParseItem(request.body, id(request), collect::ItemUse::kWhole,
-                                                  *AppOf(request).config());
-                   return ItemResponse(item.ok() ? AppOf(request).catalog_intake().Put(*std::move(item)) : item);
-                 })});
-  api->AddRoute({"PATCH", "/v1/items/{id}", "collect", Written(api, [=](const HttpRequest& request) {
-                   const auto patch = collect::ParseItem(request.body, id(request), collect::ItemUse::kPatch,
-                                                         *AppOf(request).config());
-                   return ItemResponse(patch.ok() ? AppOf(request).catalog_intake().Patch(*patch) : patch);
-                 })});
+  api->AddRoute({"PUT", "/v1/items/{id}", "collect",
+                 ByItemWriter(api, Written(api, [=](const HttpRequest& request) {
+                                auto item = collect::ParseItem(request.body, id(request), collect::ItemUse::kWhole,
+                                                               *AppOf(request).config());
+                                return ItemResponse(item.ok() ? AppOf(request).catalog_intake().Put(*std::move(item))
+                                                              : item);
+                              }))});
+  api->AddRoute({"PATCH", "/v1/items/{id}", "collect",
+                 ByItemWriter(api, Written(api, [=](const HttpRequest& request) {
+                                const auto patch = collect::ParseItem(
+                                    request.body, id(request), collect::ItemUse::kPatch, *AppOf(request).config());
+                                return ItemResponse(patch.ok() ? AppOf(request).catalog_intake().Patch(*patch) : patch);
+                              }))});
   api->AddRoute({"GET", "/v1/items/{id}", "serve", Direct([=](const HttpRequest& request) {
                    return ItemResponse(AppOf(request).catalog().Get(id(request)));
                  })});
-  api->AddRoute({"DELETE", "/v1/items/{id}", "collect", Written(api, [=](const HttpRequest& request) {
-                   return EmptyResponse(AppOf(request).catalog_intake().Delete(id(request)));
-                 })});
-  api->AddRoute({"POST", "/v1/items/{id}:withdraw", "collect", Written(api, [=](const HttpRequest& request) {
-                   return ItemResponse(AppOf(request).catalog_intake().Withdraw(id(request)));
-                 })});
-  api->AddRoute({"POST", "/v1/items:batch", "collect", Written(api, [=](const HttpRequest& request) {
-                   const auto batch = collect::ParseItemsBatch(request.body, *AppOf(request).config());
-                   return batch.ok() ? BatchResponse(AppOf(request).catalog_intake().Batch(*batch))
-                                     : ProblemResponse(batch.status());
-                 })});
+  api->AddRoute({"DELETE", "/v1/items/{id}", "collect",
+                 ByItemWriter(api, Written(api, [=](const HttpRequest& request) {
+                                return EmptyResponse(AppOf(request).catalog_intake().Delete(id(request)));
+                              }))});
+  api->AddRoute({"POST", "/v1/items/{id}:withdraw", "collect",
+                 ByItemWriter(api, Written(api, [=](const HttpRequest& request) {
+                                return ItemResponse(AppOf(request).catalog_intake().Withdraw(id(request)));
+                              }))});
+  api->AddRoute({"POST", "/v1/items:batch", "collect",
+                 ByItemWriter(api, Written(api, [=](const HttpRequest& request) {
+                                const auto batch = collect::ParseItemsBatch(request.body, *AppOf(request).config());
+                                return batch.ok() ? BatchResponse(AppOf(request).catalog_intake().Batch(*batch))
+                                                  : ProblemResponse(batch.status());
+                              }))});
   api->AddRoute({"PUT", "/v1/users/{id}", "collect", Written(api, [=](const HttpRequest& request) {
                    auto user = collect::ParseUser(request.body, id(request), *AppOf(request).config());
                    if (user.ok()) user = AppOf(request).catalog_intake().PutUser(*std::move(user));

@@ -12,8 +12,6 @@ namespace {
 
 using collect::Collector;
 
-constexpr char kProtobufType[] = "application/x-protobuf";
-
 /// "?history=true": the events happened in the past and are not late. An import's privilege.
 bool IsHistory(const HttpRequest& request) {
   const auto it = request.query.find("history");
@@ -50,10 +48,12 @@ void TakeEvents(Api* api, const std::shared_ptr<HttpRequest>& request, const Res
     answer(std::move(response));
   };
   Collector& collector = request->app->app().collector();
+  const std::string* agent = request->Header("user-agent");
+  const Collector::Sender sender(source, agent == nullptr ? std::string_view() : *agent);
   if (HasProtobufBody(*request)) {
-    collector.CollectProtobuf(request->body, source, done);
+    collector.CollectProtobuf(request->body, sender, done);
   } else {
-    collector.Collect(request->body, source, done);
+    collector.Collect(request->body, sender, done);
   }
 }
 

@@ -27,17 +27,20 @@ HttpResponse JobResponse(const absl::StatusOr<app::JobResult>& result) {
   return response;
 }
 
-/// The app outlives the job: `respond` holds the request, which holds it.
 void RunJob(HostedApp* hosted, const Responder& respond,
             std::function<absl::StatusOr<app::JobResult>(app::App& app)> job) {
-  const auto run = [hosted, respond, job = std::move(job)] { respond(JobResponse(job(hosted->app()))); };
-  if (hosted->jobs().Add(run)) return;
-  respond(
-      ProblemResponse(429, "too_many_jobs",
-                      fmt::format("{} jobs wait already; try again when one has ended", hosted->jobs().waiting_max())));
+  QueueJob(&hosted->jobs(), respond, [hosted, job = std::move(job)] { return JobResponse(job(hosted->app())); });
 }
 
 }  // namespace
+
+void QueueJob(JobQueue* queue, const Responder& respond, std::function<HttpResponse()> work) {
+  if (queue->Add([respond, work = std::move(work)] { respond(work()); })) return;
+  HttpResponse response = ProblemResponse(
+      429, "too_many_jobs", fmt::format("{} jobs wait already; try again when one has ended", queue->waiting_max()));
+  response.headers.emplace_back("Retry-After", "1");
+  respond(std::move(response));
+}
 
 void AddJobRoutes(Api* api) {
   api->AddRoute(
@@ -65,6 +68,10 @@ void AddJobRoutes(Api* api) {
   api->AddRoute({"POST", "/v1/jobs/index-build", "admin",
                  [](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
                    RunJob(request->app.get(), respond, [](app::App& app) { return app.BuildIndex(); });
+                 }});
+  api->AddRoute({"POST", "/v1/jobs/checkpoint", "admin",
+                 [](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
+                   RunJob(request->app.get(), respond, [](app::App& app) { return app.Checkpoint(); });
                  }});
 }
 

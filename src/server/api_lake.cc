@@ -149,7 +149,7 @@ absl::StatusOr<lake::BatchJob> ParseJob(const HttpRequest& request) {
   if (!engine.empty() && engine != "duckdb" && engine != "spark")
     return catalog::ToStatus({"invalid_argument", "engine", "expected duckdb or spark"});
   job.engine = engine == "spark" ? lake::Engine::kSpark : lake::Engine::kDuckDb;
-  RETURN_IF_ERROR(lake::JobSql(job.name, job.day).status());
+  RETURN_IF_ERROR(lake::JobSql(job.name, job.day, job.engine).status());
   job.limits.seconds = static_cast<double>(kJobUsMax) * 1e-6;
   // Whoever runs the server chooses the program, never whoever asks it.
   if (const char* program = std::getenv("BOWERBIRD_SPARK"); program != nullptr) job.spark_program = program;
@@ -168,15 +168,6 @@ HttpResponse JobResponse(app::App* app, const lake::BatchJob& job) {
   return response;
 }
 
-/// The request, which holds the app, lives until it is answered.
-void Queue(JobQueue* queue, const Responder& respond, std::function<HttpResponse()> work) {
-  if (queue->Add([respond, work = std::move(work)] { respond(work()); })) return;
-  HttpResponse response = ProblemResponse(
-      429, "too_many_jobs", fmt::format("{} wait already; try again when one has ended", queue->waiting_max()));
-  response.headers.emplace_back("Retry-After", "1");
-  respond(std::move(response));
-}
-
 }  // namespace
 
 void AddLakeRoutes(Api* api) {
@@ -186,22 +177,22 @@ void AddLakeRoutes(Api* api) {
                    if (!query.ok()) return respond(LakeProblem(query.status()));
                    query->cancelled = request->client_gone;
                    request->audit_detail = query->sql.substr(0, 200);
-                   Queue(&request->app->queries(), respond,
-                         [app, query = *std::move(query)] { return SqlResponse(app, query); });
+                   QueueJob(&request->app->queries(), respond,
+                            [app, query = *std::move(query)] { return SqlResponse(app, query); });
                  }});
   api->AddRoute({"GET", "/v1/lake", "admin", [](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
                    app::App* app = &request->app->app();
-                   Queue(&request->app->queries(), respond, [app] { return StatusResponse(app); });
+                   QueueJob(&request->app->queries(), respond, [app] { return StatusResponse(app); });
                  }});
   api->AddRoute(
       {"POST", "/v1/lake:verify", "admin", [](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
          app::App* app = &request->app->app();
-         Queue(&request->app->jobs(), respond, [app] { return ProblemsResponse(app->lake().Verify()); });
+         QueueJob(&request->app->jobs(), respond, [app] { return ProblemsResponse(app->lake().Verify()); });
        }});
   api->AddRoute(
       {"POST", "/v1/lake:maintain", "admin", [](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
          app::App* app = &request->app->app();
-         Queue(&request->app->jobs(), respond, [app] { return ProblemsResponse(Maintain(app)); });
+         QueueJob(&request->app->jobs(), respond, [app] { return ProblemsResponse(Maintain(app)); });
        }});
   api->AddRoute(
       {"POST", "/v1/jobs/batch", "admin", [](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
@@ -210,7 +201,7 @@ void AddLakeRoutes(Api* api) {
          if (!job.ok()) return respond(LakeProblem(job.status()));
          job->cancelled = request->client_gone;
          request->audit_detail = fmt::format("{} {}", job->name, job->day);
-         Queue(&request->app->jobs(), respond, [app, job = *std::move(job)] { return JobResponse(app, job); });
+         QueueJob(&request->app->jobs(), respond, [app, job = *std::move(job)] { return JobResponse(app, job); });
        }});
 }
 

@@ -16,6 +16,15 @@ void AddServeRoutes(Metrics* metrics, Api* api);
 void AddJobRoutes(Api* api);
 void AddSignalRoutes(Api* api);
 void AddLakeRoutes(Api* api);
+void AddUserSegmentRoutes(Api* api);
+void AddFeatureRoutes(Api* api);
+void AddTrainingRoutes(Api* api);
+void AddForgetRoutes(Api* api);
+void AddTrafficRoutes(Api* api);
+
+/// Answers what `work` says, by a thread of `queue`, so that those who serve do not wait for it; 429 when too many wait
+/// already. The app outlives it: `respond` holds the request, which holds the app.
+void QueueJob(JobQueue* queue, const Responder& respond, std::function<HttpResponse()> work);
 
 /// Runs `write` where those who serve do not wait for it; answers 429 when too many wait already. The app outlives it:
 /// `respond`, which `write` is to call, holds the request, which holds the app.

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <thread>
 #include <utility>
 
 #include "base/status_macros.h"
+#include "base/thread_priority.h"
 #include "base/time_text.h"
 #include "config/config.h"
 #include "config/problem_list.h"
@@ -19,6 +21,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kDefault[] = "default";
+// A fifth of the share of a core that those who serve have.
+constexpr int kFoldAheadNice = 7;
 
 }  // namespace
 
@@ -74,7 +78,7 @@ absl::Status AppHost::OpenLocked(const std::string& name) {
     entry.handed_out =
         std::shared_ptr<HostedApp>(entry.app.get(), [unused = entry.unused](HostedApp*) { unused->Notify(); });
   }
-  const absl::Status status = entry.status;
+  absl::Status status = entry.status;
   {
     const absl::MutexLock lock(&mutex_);
     entries_.insert_or_assign(name, std::move(entry));
@@ -175,6 +179,18 @@ absl::Status AppHost::CloseLocked(const std::string& name) {
   return absl::OkStatus();
 }
 
+absl::Status AppHost::FoldSignalsAhead(const std::string& name, const config::Config& wanted) const {
+  ASSIGN_OR_RETURN(const std::shared_ptr<HostedApp> hosted, Find(name));
+  absl::Status status;
+  // A thread of its own: what gives way once gives way for good.
+  std::thread([&] {
+    base::GiveWay(kFoldAheadNice);
+    // The second time what came during the first.
+    for (int round = 0; round < 2 && status.ok(); ++round) status = hosted->app().state().FoldSignalsAhead(wanted);
+  }).join();
+  return status;
+}
+
 absl::StatusOr<bool> AppHost::Reload(const std::string& name, bool reopen) {
   const absl::MutexLock lock(&changing_);
   bool is_open = false, is_closing = false;
@@ -192,7 +208,9 @@ absl::StatusOr<bool> AppHost::Reload(const std::string& name, bool reopen) {
     return changed;
   }
   // Before anything is closed: a file with a problem leaves the app as it is.
-  RETURN_IF_ERROR(config::Load(fmt::format("{}/bowerbird.toml", app::App::Folder(options_.dir, name))).status());
+  ASSIGN_OR_RETURN(const std::shared_ptr<const config::Config> wanted,
+                   config::Load(fmt::format("{}/bowerbird.toml", app::App::Folder(options_.dir, name))));
+  if (is_open) RETURN_IF_ERROR(FoldSignalsAhead(name, *wanted));
   if (is_open || is_closing) RETURN_IF_ERROR(CloseLocked(name));
   RETURN_IF_ERROR(OpenLocked(name));
   return true;

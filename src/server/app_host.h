@@ -68,8 +68,9 @@ class AppHost {
   /// there.
   absl::Status Create(const std::string& name, const std::string& config_text);
   /// Puts the app's config into force as it is in its folder now. An open app: as App::ReloadConfig; with `reopen`,
-  /// what only changes then is in force, too: requests under way finish, those that come meanwhile are answered with
-  /// Unavailable. An app that could not be opened is opened. True: something changed. NotFound: none of that name.
+  /// what only changes then is in force, too: the history of added signals is folded while the app goes on; then
+  /// requests under way finish, and those that come until it is open again are answered with Unavailable. An app that
+  /// could not be opened is opened. True: something changed. NotFound: none of that name.
   absl::StatusOr<bool> Reload(const std::string& name, bool reopen);
   /// Takes no further request for the app, lets those under way finish, stops its jobs, closes it, and moves its folder
   /// to DIR/removed/NAME-TIME, or deletes it. Calls `before_move`, when the app is closed. NotFound: none of that name.
@@ -103,6 +104,9 @@ class AppHost {
   /// Takes no further request for the app, waits for those under way, and closes it. Its entry stays, as closing.
   absl::Status CloseLocked(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(changing_);
   absl::Status OpenLocked(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(changing_);
+  /// The history of signals that `wanted` adds, folded while the app serves: to open it again takes a moment then.
+  absl::Status FoldSignalsAhead(const std::string& name, const config::Config& wanted) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(changing_);
   void MeasureBodies();
 
   const Options options_;

@@ -184,7 +184,7 @@ absl::StatusOr<BackupReport> BackUp(AppHost& apps, const std::string& dir, const
   if (!error) fs::permissions(root, fs::perms::owner_all, error);
   if (error) return Failed(root, error);
   // Keys before apps: a key of an app that is not in the copy opens nothing, and an app without its keys would be shut.
-  for (const char* file : {"server.toml", "keys.json", "audit.log"}) {
+  for (const char* file : {"server.toml", "keys.json", "audit.log", "node"}) {
     if (!fs::exists(fs::path(dir) / file, error)) continue;
     fs::copy_file(fs::path(dir) / file, root / file, error);
     if (error) return Failed(root / file, error);

@@ -16,6 +16,8 @@ namespace bowerbird::server {
 /// 8 MiB, as RFC 8878 asks of every decoder.
 std::optional<HttpResponse> DecodeBody(uint64_t bytes_max, HttpRequest* request);
 
+inline constexpr std::string_view kProtobufType = "application/x-protobuf";  ///< of what we write
+
 /// Whether the request's Content-Type is protobuf: application/x-protobuf, application/protobuf or
 /// application/vnd.google.protobuf.
 bool HasProtobufBody(const HttpRequest& request);

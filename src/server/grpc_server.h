@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -10,7 +11,8 @@
 
 namespace bowerbird::server {
 
-/// Events over gRPC: the service bowerbird.v1.Intake, under the keys, limits and metrics of the HTTP API.
+/// What services ask over gRPC: bowerbird.v1.Intake takes events, bowerbird.v1.UserUnderstanding gives profiles, under
+/// the keys, limits and metrics of the HTTP API. In a cluster bowerbird.v1.Peers beside them, for the other nodes.
 ///
 /// Threads  Start, Drain and the destructor from one thread; calls are answered on gRPC's threads and the log's.
 /// Bounds   kMemoryBytes of messages being read; compressed messages are refused; one message at most
@@ -26,7 +28,11 @@ class GrpcServer {
     std::string listen = "127.0.0.1";
     uint16_t port = 0;  ///< 0: any free one, see port()
     uint64_t message_bytes_max = 8u << 20;
-    config::TlsFiles tls;  ///< full paths; read again within kTlsAgeS of a change. Empty: without TLS
+    /// Runs work where requests are answered.
+    std::function<void(std::function<void()>)> post = [](const std::function<void()>& work) { work(); };
+    bool peers = false;             ///< a node of several: the others are answered
+    uint32_t peer_streams_max = 0;  ///< requests of another node under way at once, beside kStreamsMax
+    config::TlsFiles tls;           ///< full paths; read again within kTlsAgeS of a change. Empty: without TLS
   };
   /// `api` outlives it. Unavailable: the address cannot be bound.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const Options& options, Api* api);

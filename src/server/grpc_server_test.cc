@@ -52,7 +52,9 @@ class GrpcServerTest : public testing::Test {
     EXPECT_TRUE(app->app().state().CatchUp().ok());
     v1::ProfileRequest request;
     request.set_id(user);
-    return app->app().engine().Profile(request)->events();
+    v1::ProfileResponse profile;
+    EXPECT_TRUE(app->app().engine().Profile(request, &profile).ok());
+    return profile.events();
   }
 
   const std::string dir_ = testing::TempDir() + "/grpc_server_test";

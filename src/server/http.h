@@ -14,6 +14,7 @@
 namespace bowerbird::server {
 
 struct ApiKey;
+struct Forwarded;
 class HostedApp;
 
 struct HttpRequest {
@@ -32,6 +33,8 @@ struct HttpRequest {
   /// that needs no key), and the app that it is about, which stays open as long as the request lives (null: none).
   std::shared_ptr<const ApiKey> key;
   std::shared_ptr<HostedApp> app;
+  /// Set where another node of the cluster brought the request; null for a client's own.
+  std::shared_ptr<Forwarded> forwarded;
   /// What the audit log says about it, where the path does not tell; a handler's to set. Never a secret.
   std::string audit_detail;
   /// Runs a function on the I/O thread of this request, for work that a callback of another module must not do on its
@@ -83,8 +86,8 @@ class Router {
   struct Route {
     std::string method;
     std::string pattern;
-    std::string
-        scope;  ///< "events", "collect", "serve" or "admin": of one app; "operator": of the process; empty: open
+    std::string scope;  ///< "events", "collect", "serve" or "admin": of one app; "operator", "peer": of the process;
+                        ///< empty: open
     Handler handler;
     KeyPlace key_place = KeyPlace::kHeader;
     bool browser = false;  ///< pages of allowed origins may call it

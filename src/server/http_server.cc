@@ -127,6 +127,9 @@ class Server final : public HttpServer {
   ~Server() override { Drain(0); }
 
   absl::Status Open();
+  void Post(std::function<void()> work) override {
+    asio::post(loops_[next_loop_++ % loops_.size()]->context, std::move(work));
+  }
   uint16_t port() const override { return port_; }
   void SetTls(std::shared_ptr<const TlsCredentials> tls) override { tls_.Set(std::move(tls)); }
   uint64_t connections() const override { return connections_; }

@@ -41,6 +41,8 @@ class HttpServer {
   virtual uint16_t port() const = 0;
   /// Of the connections that begin from now on. Only for a server that was started with some.
   virtual void SetTls(std::shared_ptr<const TlsCredentials> tls) = 0;
+  /// Runs `work` on one of the server's threads, in turn; nothing after Drain.
+  virtual void Post(std::function<void()> work) = 0;
   virtual uint64_t connections() const = 0;
   virtual uint64_t connections_refused() const = 0;
   /// Stops accepting, lets requests in flight finish for at most `timeout_us`, closes everything, and joins the

@@ -67,7 +67,7 @@ absl::Status UnknownKey(std::string_view id) {
 
 bool ApiKey::Allows(std::string_view scope) const {
   return scope.empty() || std::any_of(scopes.begin(), scopes.end(), [&](const std::string& s) {
-           return s == scope || s == "operator" || (s == "admin" && scope != "operator") ||
+           return s == scope || s == "operator" || (s == "admin" && scope != "operator" && scope != "peer") ||
                   (s == "collect" && scope == "events");
          });
 }

@@ -109,6 +109,7 @@ void Overload::Answered(Effort effort, int64_t took_us) {
       return fewer_->Increment();
     case Effort::kFewerOrPopular:
     case Effort::kPopular:
+    case Effort::kOwnerAway:
       return popular_->Increment();
   }
 }

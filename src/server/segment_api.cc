@@ -152,8 +152,10 @@ bool PatchUsers(const Taken& taken) {
 }
 
 void Collect(const Taken& taken) {
+  const std::string* agent = taken.request->Header("user-agent");
   taken.request->app->app().collector().CollectEvents(
-      std::move(taken.batch->events), collect::Collector::Source::kLive,
+      std::move(taken.batch->events),
+      {collect::Collector::Source::kLive, agent == nullptr ? std::string_view() : *agent},
       [taken](const absl::StatusOr<collect::CollectResult>& result) {
         if (!result.ok()) return taken.answer(ProblemResponse(result.status()));
         const HostedApp::CollectMetrics& metrics = taken.request->app->collect_metrics();

@@ -6,6 +6,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <limits>
 
@@ -242,6 +243,12 @@ absl::StatusOr<v1::RankRequest> ParseRank(std::string_view json) {
   return request;
 }
 
+absl::StatusOr<v1::BatchGetProfilesRequest> ParseProfiles(std::string_view json) {
+  v1::BatchGetProfilesRequest request;
+  RETURN_IF_ERROR(Parse(json, &request));
+  return request;
+}
+
 void WriteAnswer(const serve::Answer& answer, std::string* out) {
   JsonWriter json(out);
   json.BeginObject().Key("request_id").String(answer.request_id);
@@ -260,7 +267,13 @@ void WriteRankAnswer(const serve::RankAnswer& answer, std::string* out) {
   WriteItems(answer.items, &json);
   json.Key("left_out").BeginArray();
   for (const std::string& id : answer.left_out) json.String(id);
-  json.EndArray().EndObject();
+  json.EndArray();
+  if (!answer.degraded.empty()) {
+    json.Key("degraded").BeginArray();
+    for (const std::string& name : answer.degraded) json.String(name);
+    json.EndArray();
+  }
+  json.EndObject();
 }
 
 void WriteCollection(const v1::CollectionResponse& collection, std::string* out) {
@@ -298,9 +311,9 @@ void WriteReading(const Signal& signal, JsonWriter* json) {
   json->EndArray();
 }
 
-void WriteSignals(const v1::ProfileResponse& profile, JsonWriter* json) {
+void WriteSignals(const google::protobuf::RepeatedPtrField<v1::ProfileSignal>& signals, JsonWriter* json) {
   json->BeginArray();
-  for (const v1::ProfileSignal& signal : profile.signals()) {
+  for (const v1::ProfileSignal& signal : signals) {
     json->BeginObject().Key("name").String(signal.name()).Key("kind").String(signal.kind());
     json->Key("newest_us").Int(signal.newest_us());
     WriteReading(signal, json);
@@ -318,23 +331,42 @@ void WriteSignals(const v1::ProfileResponse& profile, JsonWriter* json) {
   json->EndArray();
 }
 
-}  // namespace
+void WriteAction(const v1::ProfileAction& action, JsonWriter* json) {
+  json->BeginObject().Key("type").String(action.type()).Key("item").String(action.item());
+  json->Key("time_us").Int(action.time_us()).Key("surface").String(action.surface()).EndObject();
+}
 
-void WriteProfile(const v1::ProfileResponse& profile, std::string* out) {
-  JsonWriter json(out);
+void WriteFeatureRow(const v1::FeatureRow& row, JsonWriter* json) {
+  json->BeginObject().Key("table").String(row.table()).Key("version").String(row.version());
+  json->Key("as_of_us").Int(row.as_of_us()).Key("values").BeginArray();
+  for (const v1::FeatureValue& value : row.values()) {
+    json->BeginObject().Key("name").String(value.name());
+    if (value.has_number()) json->Key("number").Double(value.number());
+    if (!value.vector().empty()) {
+      json->Key("vector").BeginArray();
+      for (const float x : value.vector()) json->Float(x);
+      json->EndArray();
+    }
+    json->EndObject();
+  }
+  json->EndArray().EndObject();
+}
+
+void WriteProfile(const v1::ProfileResponse& profile, JsonWriter* out) {
+  JsonWriter& json = *out;
   json.BeginObject().Key("id").String(profile.id()).Key("events").Uint(profile.events());
   json.Key("first_time_us").Int(profile.first_time_us()).Key("last_time_us").Int(profile.last_time_us());
-  json.Key("time_us").Int(profile.time_us()).Key("lifecycle").String(profile.lifecycle()).Key("interests");
-  WriteInterests(profile.interests(), false, &json);
+  json.Key("time_us").Int(profile.time_us()).Key("lifecycle").String(profile.lifecycle());
+  json.Key("segments").BeginArray();
+  for (const std::string& segment : profile.segments()) json.String(segment);
+  json.EndArray().Key("interests");
+  WriteInterests(profile.interests(), false, out);
   json.Key("short_interests");
-  WriteInterests(profile.short_interests(), true, &json);
+  WriteInterests(profile.short_interests(), true, out);
   json.Key("signals");
-  WriteSignals(profile, &json);
+  WriteSignals(profile.signals(), out);
   json.Key("sequence").BeginArray();
-  for (const v1::ProfileAction& action : profile.sequence()) {
-    json.BeginObject().Key("type").String(action.type()).Key("item").String(action.item());
-    json.Key("time_us").Int(action.time_us()).Key("surface").String(action.surface()).EndObject();
-  }
+  for (const v1::ProfileAction& action : profile.sequence()) WriteAction(action, out);
   json.EndArray().Key("hidden").BeginArray();
   for (const std::string& item : profile.hidden()) json.String(item);
   json.EndArray().Key("collections").BeginArray();
@@ -343,7 +375,85 @@ void WriteProfile(const v1::ProfileResponse& profile, std::string* out) {
   }
   json.EndArray().Key("embedding").BeginArray();
   for (const float x : profile.embedding()) json.Float(x);
-  json.EndArray().Key("embedding_version").String(profile.embedding_version()).EndObject();
+  json.EndArray().Key("embedding_version").String(profile.embedding_version()).Key("features").BeginArray();
+  for (const v1::FeatureRow& row : profile.features()) WriteFeatureRow(row, out);
+  json.EndArray().Key("marked").Bool(profile.marked());
+  if (profile.has_mark()) {
+    const v1::ProfileMark& mark = profile.mark();
+    json.Key("mark").BeginObject().Key("reason").String(mark.reason());
+    json.Key("from_us").Int(mark.from_us()).Key("until_us").Int(mark.until_us()).EndObject();
+  }
+  json.EndObject();
+}
+
+template <typename T>
+absl::Status ReadNumber(const base::StringMap<std::string>& query, std::string_view name, T* out) {
+  const auto found = query.find(name);
+  if (found == query.end()) return absl::OkStatus();
+  const char* end = found->second.data() + found->second.size();
+  const auto [stopped, error] = std::from_chars(found->second.data(), end, *out);
+  if (error == std::errc() && stopped == end) return absl::OkStatus();
+  return catalog::ToStatus({"wrong_type", std::string(name), "expected a whole number"});
+}
+
+}  // namespace
+
+absl::StatusOr<v1::HistoryRequest> ParseHistory(const base::StringMap<std::string>& query) {
+  int64_t from_us = 0, to_us = 0;
+  uint64_t before = 0;
+  uint32_t limit = 0;
+  RETURN_IF_ERROR(ReadNumber(query, "from_us", &from_us));
+  RETURN_IF_ERROR(ReadNumber(query, "to_us", &to_us));
+  RETURN_IF_ERROR(ReadNumber(query, "before", &before));
+  RETURN_IF_ERROR(ReadNumber(query, "limit", &limit));
+  v1::HistoryRequest request;
+  request.set_from_us(from_us);
+  request.set_to_us(to_us);
+  request.set_before(before);
+  request.set_limit(limit);
+  if (const auto type = query.find("type"); type != query.end()) request.set_type(type->second);
+  if (const auto category = query.find("category"); category != query.end()) request.set_category(category->second);
+  return request;
+}
+
+void WriteFeatures(const v1::FeatureRow& row, std::string* out) {
+  JsonWriter json(out);
+  WriteFeatureRow(row, &json);
+}
+
+void WriteHistory(const v1::HistoryResponse& history, std::string* out) {
+  JsonWriter json(out);
+  json.BeginObject().Key("actions").BeginArray();
+  for (const v1::ProfileAction& action : history.actions()) WriteAction(action, &json);
+  json.EndArray().Key("total").Uint(history.total()).Key("next").Uint(history.next()).EndObject();
+}
+
+void WriteItemSignals(const v1::ItemSignalsResponse& signals, std::string* out) {
+  JsonWriter json(out);
+  json.BeginObject().Key("id").String(signals.id()).Key("table_version").Uint(signals.table_version());
+  json.Key("table_time_us").Int(signals.table_time_us()).Key("time_us").Int(signals.time_us()).Key("signals");
+  WriteSignals(signals.signals(), &json);
+  json.EndObject();
+}
+
+void WriteProfile(const v1::ProfileResponse& profile, std::string* out) {
+  JsonWriter json(out);
+  WriteProfile(profile, &json);
+}
+
+void WriteProfiles(const v1::BatchGetProfilesResponse& profiles, std::string* out) {
+  JsonWriter json(out);
+  json.BeginObject().Key("results").BeginArray();
+  for (const v1::ProfileResult& result : profiles.results()) {
+    json.BeginObject().Key("id").String(result.id()).Key("status").Int(result.status());
+    if (result.status() != 0) json.Key("code").String(result.code()).Key("detail").String(result.detail());
+    if (result.has_profile()) {
+      json.Key("profile");
+      WriteProfile(result.profile(), &json);
+    }
+    json.EndObject();
+  }
+  json.EndArray().EndObject();
 }
 
 }  // namespace bowerbird::server

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "base/string_map.h"
 #include "bowerbird/v1/serving.pb.h"
 #include "serve/answer.h"
 
@@ -20,5 +21,12 @@ void WriteAnswer(const serve::Answer& answer, std::string* out);
 void WriteRankAnswer(const serve::RankAnswer& answer, std::string* out);
 void WriteCollection(const v1::CollectionResponse& collection, std::string* out);
 void WriteProfile(const v1::ProfileResponse& profile, std::string* out);
+absl::StatusOr<v1::BatchGetProfilesRequest> ParseProfiles(std::string_view json);
+void WriteProfiles(const v1::BatchGetProfilesResponse& profiles, std::string* out);
+void WriteItemSignals(const v1::ItemSignalsResponse& signals, std::string* out);
+void WriteFeatures(const v1::FeatureRow& row, std::string* out);
+void WriteHistory(const v1::HistoryResponse& history, std::string* out);
+/// The query of /v1/users/{id}/history. InvalidArgument names the parameter that is no number.
+absl::StatusOr<v1::HistoryRequest> ParseHistory(const base::StringMap<std::string>& query);
 
 }  // namespace bowerbird::server

@@ -5,8 +5,11 @@
 
 #include <filesystem>
 #include <iterator>
+#include <optional>
+#include <tuple>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "base/json_writer.h"
 #include "base/status_macros.h"
 #include "base/time_text.h"
@@ -68,6 +71,14 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options) {
 absl::Status Server::Init() {
   SetLogLevel(options_.config.log_level);
   drain_us_ = options_.config.drain_us;
+  ASSIGN_OR_RETURN(node_, app::ReadNode(options_.dir));
+  ASSIGN_OR_RETURN(cluster_, app::ReadCluster(options_.dir));
+  if (!node_.alone() && cluster_.peers.size() != node_.count) {
+    return absl::InvalidArgumentError(fmt::format(
+        "{}/server.toml: cluster.peers: found {} addresses; expected {}, one a node, because this is node {} "
+        "of {}",
+        options_.dir, cluster_.peers.size(), node_.count, node_.index, node_.count));
+  }
   ASSIGN_OR_RETURN(keys_, Keys::Open(options_.dir + "/keys.json"));
   audit_ = std::make_unique<AuditLog>(options_.dir + "/audit.log");
   AppHost::Options host;
@@ -85,6 +96,7 @@ absl::Status Server::Init() {
   api_options.allowed_origins = options_.config.allowed_origins;
   api_options.intake_bytes_max = options_.config.intake_bytes_max;
   api_ = std::make_unique<Api>(apps_.get(), keys_.get(), audit_.get(), &metrics_, api_options);
+  if (!node_.alone()) RETURN_IF_ERROR(StartPeers());
   api_->SetServerReload([this] { return ReloadResponse(Reload()); });
   if (options_.routes) options_.routes(*api_);
   HttpServer::Options http;
@@ -101,10 +113,20 @@ absl::Status Server::Init() {
                    HttpServer::Start(http, [api = api_.get()](std::shared_ptr<HttpRequest> request, Responder respond) {
                      api->Handle(request, respond);
                    }));
-  if (options_.config.grpc_port.has_value()) {
+  std::optional<uint16_t> grpc_port = options_.config.grpc_port;
+  if (!node_.alone() && !grpc_port.has_value()) {
+    const std::string& own = cluster_.peers[node_.index];
+    grpc_port = static_cast<uint16_t>(std::stoi(own.substr(own.rfind(':') + 1)));
+  }
+  if (grpc_port.has_value()) {
     GrpcServer::Options grpc;
     grpc.listen = options_.config.grpc_listen;
-    grpc.port = *options_.config.grpc_port;
+    grpc.port = *grpc_port;
+    grpc.post = [http = http_.get()](std::function<void()> work) { http->Post(std::move(work)); };
+    if (!node_.alone()) {
+      grpc.peers = true;
+      grpc.peer_streams_max = cluster_.in_flight_max;
+    }
     grpc.message_bytes_max = apps_->body_bytes_max();
     ASSIGN_OR_RETURN(grpc.tls, FindTls());
     ASSIGN_OR_RETURN(grpc_, GrpcServer::Start(grpc, api_.get()));
@@ -127,11 +149,62 @@ void Server::Drain() {
     if (grpc_ != nullptr) grpc_->Drain(std::min<int64_t>(drain_us_, 1'000'000));
     if (!http_->Drain(drain_us_)) Log(LogLevel::kWarning, "requests_cut_off");
   }
+  if (item_exchange_ != nullptr) item_exchange_->Stop();
+  if (peers_ != nullptr) peers_->Stop();
   if (apps_ != nullptr) apps_->Stop();
   Log(LogLevel::kInfo, "stopped");
 }
 
 Server::~Server() { Drain(); }
+
+absl::Status Server::StartPeers() {
+  peer::Peers::Options peers;
+  peers.addresses = cluster_.peers;
+  peers.self = node_.index;
+  for (const auto& [key, path, text] : {std::tuple{"cluster.key_file", &cluster_.key_file, &peers.key},
+                                        std::tuple{"cluster.ca_file", &cluster_.ca_file, &peers.ca_pem}}) {
+    if (path->empty()) continue;
+    absl::StatusOr<std::string> read = store::ReadFile(*path);
+    if (!read.ok()) {
+      return absl::InvalidArgumentError(
+          fmt::format("{}/server.toml: {}: found \"{}\"; expected a file that can be read: {}", options_.dir, key,
+                      *path, std::string(read.status().message())));
+    }
+    *text = *std::move(read);
+  }
+  // Editors end a file with a newline.
+  peers.key = std::string(absl::StripAsciiWhitespace(peers.key));
+  peers.ping_us = cluster_.ping_us;
+  peers.in_flight_max = cluster_.in_flight_max;
+  peers.message_bytes_max = apps_->body_bytes_max();
+  peers.fits = [this](uint32_t node, const v1::PingResponse& said) { return Fits(node, said); };
+  peers.changed = [](uint32_t node, const absl::Status& status) {
+    const std::string reason(status.message());
+    Log(status.ok() ? LogLevel::kInfo : LogLevel::kWarning, status.ok() ? "peer_up" : "peer_down",
+        {{"node", int64_t{node}}, {"reason", std::string_view(reason)}});
+  };
+  peers_ = peer::Peers::Start(std::move(peers));
+  api_->forwarder().SetPeers(peers_.get(), cluster_.forward_us_max);
+  item_exchange_ = std::make_unique<ItemExchange>(apps_.get(), peers_.get(), &metrics_, cluster_.item_counts_us);
+  return absl::OkStatus();
+}
+
+absl::Status Server::Fits(uint32_t node, const v1::PingResponse& said) const {
+  if (said.apps().empty()) return absl::UnavailableError("it has no app open");
+  if (said.node() != node || said.nodes() != node_.count) {
+    return absl::FailedPreconditionError(fmt::format("its address is that of node {} of {}; expected node {} of {}",
+                                                     said.node(), said.nodes(), node, node_.count));
+  }
+  for (const v1::PingResponse::App& app : said.apps()) {
+    const auto own = apps_->Find(app.name());
+    if (own.ok() && (*own)->app().secret_fingerprint() != app.fingerprint()) {
+      return absl::FailedPreconditionError(
+          fmt::format("app '{}' has another secret there; copy apps/{}/secret from one node to the others", app.name(),
+                      app.name()));
+    }
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<config::TlsFiles> Server::FindTls() const {
   const std::filesystem::path dir(options_.dir);

@@ -15,13 +15,16 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "app/app.h"
+#include "config/cluster.h"
 #include "config/config.h"
 #include "config/tls_files.h"
+#include "peer/peers.h"
 #include "server/api.h"
 #include "server/app_host.h"
 #include "server/audit.h"
 #include "server/grpc_server.h"
 #include "server/http_server.h"
+#include "server/item_exchange.h"
 #include "server/keys.h"
 #include "server/metrics.h"
 #include "server/tls.h"
@@ -51,6 +54,7 @@ class Server {
   uint16_t port() const { return http_->port(); }
   /// 0: there is no gRPC.
   uint16_t grpc_port() const { return grpc_ == nullptr ? 0 : grpc_->port(); }
+  const app::Node& node() const { return node_; }
   AppHost& apps() { return *apps_; }
   /// The app of requests that name none, for whoever runs a Server over one app. It must be open.
   app::App& app() { return (*apps_->Find(""))->app(); }
@@ -76,6 +80,9 @@ class Server {
   absl::StatusOr<config::TlsFiles> FindTls() const;
   /// Null: server.toml names no certificate.
   absl::StatusOr<std::shared_ptr<const TlsCredentials>> LoadTls() const;
+  /// Meets the other nodes of the cluster.
+  absl::Status StartPeers();
+  absl::Status Fits(uint32_t node, const v1::PingResponse& said) const;
   absl::StatusOr<bool> ReloadServerConfig() ABSL_EXCLUSIVE_LOCKS_REQUIRED(reload_mutex_);
 
   const Options options_;
@@ -85,6 +92,10 @@ class Server {
   std::unique_ptr<Keys> keys_;
   std::unique_ptr<AuditLog> audit_;
   std::unique_ptr<AppHost> apps_;
+  app::Node node_;
+  config::Cluster cluster_;
+  std::unique_ptr<peer::Peers> peers_;
+  std::unique_ptr<ItemExchange> item_exchange_;
   std::unique_ptr<Api> api_;
   absl::Mutex reload_mutex_;
   config::ServerConfig file_config_ ABSL_GUARDED_BY(reload_mutex_);

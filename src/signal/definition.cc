@@ -53,8 +53,8 @@ std::string Sorted(std::vector<std::string> names) {
 }
 
 std::string MeaningOf(const config::Signal& signal) {
-  std::string meaning = fmt::format("1 {} user on={} of={}{} by={}", signal.kind, Sorted(signal.on), signal.of,
-                                    Sorted(signal.of_types), signal.by);
+  std::string meaning = fmt::format("1 {} {} on={} of={}{} by={}", signal.kind, signal.per_item ? "item" : "user",
+                                    Sorted(signal.on), signal.of, Sorted(signal.of_types), signal.by);
   const auto add = [&](std::string_view key, auto value) {
     if (value != 0) fmt::format_to(std::back_inserter(meaning), " {}={}", key, value);
   };
@@ -258,8 +258,16 @@ SignalReading Definition::Read(std::string_view value, int64_t as_of_us) const {
   return reading;
 }
 
-Set::Set(const config::Config& config) {
+void Definition::Keep(const v1::Event& event, v1::Event* kept) const {
+  if (of_.has_value()) of_->Keep(event, kept);
+  if (by_.has_value()) by_->Keep(event, kept);
+  if (signal_.where == nullptr) return;
+  for (const uint32_t field : signal_.where->attributes()) where_fields_[field].Keep(event, kept);
+}
+
+Set::Set(const config::Config& config, Per per) {
   for (const config::Signal& signal : config.signals) {
+    if (signal.per_item != (per == Per::kItem)) continue;
     const auto slot = static_cast<uint32_t>(definitions_.size());
     definitions_.emplace_back(config, signal);
     for (const std::vector<std::string>* types : {&signal.on, &signal.of_types}) {
@@ -276,6 +284,13 @@ const Definition* Set::Find(std::string_view name) const {
     if (definition.signal().name == name) return &definition;
   }
   return nullptr;
+}
+
+std::optional<uint32_t> Set::SlotOf(uint64_t id) const {
+  for (uint32_t slot = 0; slot < definitions_.size(); ++slot) {
+    if (definitions_[slot].id() == id) return slot;
+  }
+  return std::nullopt;
 }
 
 std::span<const uint32_t> Set::CountingSlots(std::string_view type) const {

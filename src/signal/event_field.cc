@@ -64,7 +64,7 @@ EventField::EventField(const config::Config& config, std::span<const std::string
   constexpr std::pair<std::string_view, Source> kFields[] = {
       {"weight", Source::kWeight},         {"value", Source::kValue},     {"dwell_ms", Source::kDwell},
       {"position", Source::kPosition},     {"surface", Source::kSurface}, {"query", Source::kQuery},
-      {"collection", Source::kCollection}, {"type", Source::kType}};
+      {"collection", Source::kCollection}, {"type", Source::kType},       {"user", Source::kUser}};
   for (const auto& [field, source] : kFields) {
     if (field == attribute_) source_ = source;
   }
@@ -95,6 +95,8 @@ expression::ValueView EventField::Get(const Input& input, std::vector<std::strin
       return Text(event.collection());
     case Source::kType:
       return Text(event.type());
+    case Source::kUser:
+      return Text(input.user_print);
     case Source::kAttribute:
       return Attribute(event.attributes(), attribute_, strings);
     case Source::kItemId:
@@ -107,6 +109,52 @@ expression::ValueView EventField::Get(const Input& input, std::vector<std::strin
       return Attribute(event.item_attributes(), attribute_, strings);
   }
   return std::monostate();
+}
+
+void EventField::Keep(const v1::Event& event, v1::Event* kept) const {
+  switch (source_) {
+    case Source::kOne:
+    case Source::kUser:
+      break;
+    case Source::kWeight:
+    case Source::kValue:
+      kept->set_value(event.value());
+      break;
+    case Source::kDwell:
+      kept->set_dwell_ms(event.dwell_ms());
+      break;
+    case Source::kPosition:
+      kept->set_position(event.position());
+      break;
+    case Source::kSurface:
+      kept->set_surface(event.surface());
+      break;
+    case Source::kQuery:
+      kept->set_query(event.query());
+      break;
+    case Source::kCollection:
+      kept->set_collection(event.collection());
+      break;
+    case Source::kType:
+      kept->set_type(event.type());
+      break;
+    case Source::kAttribute: {
+      const auto found = event.attributes().find(attribute_);
+      if (found != event.attributes().end()) (*kept->mutable_attributes())[attribute_] = found->second;
+      break;
+    }
+    case Source::kItemId:
+      kept->set_item(event.item());
+      break;
+    case Source::kItemCategory:
+      *kept->mutable_item_categories() = event.item_categories();
+      [[fallthrough]];
+    case Source::kItemAttribute: {
+      const auto found = event.item_attributes().find(attribute_);
+      if (found != event.item_attributes().end()) (*kept->mutable_item_attributes())[attribute_] = found->second;
+      break;
+    }
+  }
 }
 
 }  // namespace bowerbird::signal

@@ -12,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "base/status_macros.h"
 #include "fmt/format.h"
+#include "signal/definition.h"
 #include "state/fold.h"
 #include "state/open_store.h"
 #include "state/past_fold.h"
@@ -24,9 +25,9 @@ using log::Offset;
 /// Values that one write moves or drops.
 constexpr uint64_t kBatchBytes = 4u << 20;
 
-std::set<uint64_t> IdsOf(const signal::Set& signals) {
+std::set<uint64_t> IdsOf(const config::Config& config) {
   std::set<uint64_t> ids;
-  for (size_t slot = 0; slot < signals.size(); ++slot) ids.insert(signals[slot].id());
+  for (const config::Signal& signal : config.signals) ids.insert(signal::Definition(config, signal).id());
   return ids;
 }
 
@@ -59,9 +60,16 @@ absl::Status PutAll(const StateStore& from, StateStore* to, const auto& value_of
   const std::unique_ptr<StateStore::Cursor> at = from.NewCursor(StateStore::kSignals);
   for (; at->valid(); at->Next()) {
     catalog::UserKey user;
+    catalog::ItemKey item;
     uint64_t id = 0;
-    if (!ParseSignalKey(at->key(), &user, &id)) return absl::DataLossError("state: signals: damaged key");
-    value_of(id, at->value(), [&](std::string_view value) { batch->PutSignal(user, id, value); });
+    uint32_t partition = 0;
+    if (ParseSignalKey(at->key(), &user, &id)) {
+      value_of(id, at->value(), [&](std::string_view value) { batch->PutSignal(user, id, value); });
+    } else if (ParseItemSignalKey(at->key(), &item, &id, &partition)) {
+      value_of(id, at->value(), [&](std::string_view value) { batch->PutItemSignal(item, id, partition, value); });
+    } else {
+      return absl::DataLossError("state: signals: damaged key");
+    }
     if (batch->bytes() < kBatchBytes) continue;
     RETURN_IF_ERROR(to->Write(batch.get()));
     batch = to->NewBatch();
@@ -70,10 +78,20 @@ absl::Status PutAll(const StateStore& from, StateStore* to, const auto& value_of
   return to->Write(batch.get());
 }
 
+std::string Beside(const std::string& dir) { return dir + "_signals"; }
+
+/// `config` with those of its signals that are not among `kept`.
+config::Config WithAdded(const config::Config& config, const std::set<uint64_t>& kept) {
+  config::Config with_added = config;
+  std::erase_if(with_added.signals,
+                [&](const config::Signal& signal) { return kept.contains(signal::Definition(config, signal).id()); });
+  return with_added;
+}
+
 absl::Status Backfill(const StateStores& stores, const std::string& dir, const config::Config& config,
-                      std::shared_ptr<const signal::Set> added, const log::EventLog* log,
-                      std::span<const Offset> offsets, StateStore* store) {
-  ASSIGN_OR_RETURN(const auto past, PastFold::Open(stores, dir, config, std::move(added), log, offsets));
+                      const log::EventLog* log, std::span<const Offset> offsets, StateStore* store) {
+  ASSIGN_OR_RETURN(const auto past,
+                   PastFold::Open(stores, dir, config, std::make_shared<const signal::Set>(config), log, offsets));
   RETURN_IF_ERROR(past->FoldUntil(offsets));
   return PutAll(past->store(), store, [](uint64_t, std::string_view value, const auto& put) { put(value); });
 }
@@ -81,24 +99,34 @@ absl::Status Backfill(const StateStores& stores, const std::string& dir, const c
 }  // namespace
 
 absl::Status ForgetSignal(const StateStores& stores, const std::string& dir, const config::Config& config,
-                          uint32_t partitions, uint64_t id) {
+                          uint32_t partitions, uint64_t id, const PartitionRange& owned) {
   const FoldPolicy policy(config);
   ASSIGN_OR_RETURN(const auto store, stores.Open(dir, {policy.user_layout(), policy.item_layout()}));
-  RETURN_IF_ERROR(CheckFormat(*store, policy, partitions));
+  RETURN_IF_ERROR(CheckFormat(*store, policy, partitions, owned));
   ASSIGN_OR_RETURN(std::set<uint64_t> stored, StoredIds(*store));
   stored.erase(id);
   RETURN_IF_ERROR(PutLine(stored, store.get()));
   return store->Flush();
 }
 
-std::string SignalsLine(const signal::Set& signals) { return LineOf(IdsOf(signals)); }
+absl::Status FoldSignalsAhead(const StateStores& stores, const std::string& dir, const config::Config& config,
+                              const config::Config& held, const log::EventLog* log, std::span<const Offset> offsets) {
+  config::Config with_added = WithAdded(config, IdsOf(held));
+  if (with_added.signals.empty()) return absl::OkStatus();
+  with_added.state.cache_bytes /= 4;
+  ASSIGN_OR_RETURN(const auto past, PastFold::Open(stores, Beside(dir), with_added,
+                                                   std::make_shared<const signal::Set>(with_added), log, offsets));
+  RETURN_IF_ERROR(past->FoldUntil(offsets));
+  return past->Flush();
+}
+
+std::string SignalsLine(const config::Config& config) { return LineOf(IdsOf(config)); }
 
 absl::Status AdoptSignals(const StateStores& stores, const std::string& dir, const config::Config& config,
-                          const signal::Set& signals, const log::EventLog* log, std::span<const Offset> offsets,
-                          StateStore* store) {
+                          const log::EventLog* log, std::span<const Offset> offsets, StateStore* store) {
   ASSIGN_OR_RETURN(const std::set<uint64_t> stored, StoredIds(*store));
-  const std::set<uint64_t> wanted = IdsOf(signals);
-  const std::string beside = dir + "_signals";
+  const std::set<uint64_t> wanted = IdsOf(config);
+  const std::string beside = Beside(dir);
   if (stored == wanted) return stores.Exists(beside) ? stores.Destroy(beside) : absl::OkStatus();
   const bool folded = std::ranges::any_of(offsets, [](Offset offset) { return offset > 0; });
   if (!folded) return PutLine(wanted, store);
@@ -112,11 +140,8 @@ absl::Status AdoptSignals(const StateStores& stores, const std::string& dir, con
     if (!kept.contains(id)) put({});
   }));
   if (kept != wanted) {
-    config::Config with_added = config;
-    std::erase_if(with_added.signals,
-                  [&](const config::Signal& signal) { return kept.contains(signal::Definition(config, signal).id()); });
-    RETURN_IF_ERROR(
-        Backfill(stores, beside, with_added, std::make_shared<const signal::Set>(with_added), log, offsets, store));
+    const config::Config with_added = WithAdded(config, kept);
+    RETURN_IF_ERROR(Backfill(stores, beside, with_added, log, offsets, store));
     RETURN_IF_ERROR(PutLine(wanted, store));
   }
   RETURN_IF_ERROR(store->Flush());

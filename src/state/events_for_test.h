@@ -17,6 +17,7 @@
 #include "config/config.h"
 #include "fmt/format.h"
 #include "log/event_log.h"
+#include "log/event_schema.h"
 
 namespace bowerbird::state {
 
@@ -101,13 +102,14 @@ inline log::AppendRecord ToRecord(const v1::Event& event, uint32_t partitions) {
 
 /// The two records of an identify, as intake appends them: the user's event, and the anonymous id's.
 inline std::vector<log::AppendRecord> IdentifyRecords(std::string_view anonymous, std::string_view user,
-                                                      std::string_view client_id, int64_t time_us,
-                                                      uint32_t partitions) {
+                                                      std::string_view client_id, int64_t time_us, uint32_t partitions,
+                                                      uint32_t schema = log::kEventSchemaMovesBlocks) {
   v1::Event event = TestEvent("identify", user, "", client_id, time_us);
   event.set_anonymous(std::string(anonymous));
   v1::Event becoming = TestEvent("identify", anonymous, "", client_id, time_us);
   becoming.set_becomes(std::string(user));
   becoming.set_becomes_key(event.user_key());
+  becoming.set_schema(schema);
   return {ToRecord(event, partitions), ToRecord(becoming, partitions)};
 }
 

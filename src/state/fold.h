@@ -12,7 +12,9 @@
 #include "bowerbird/v1/event.pb.h"
 #include "config/config.h"
 #include "log/event_log.h"
+#include "log/event_schema.h"
 #include "state/item_record.h"
+#include "state/traffic_rules.h"
 #include "state/user_op.h"
 #include "state/user_record.h"
 
@@ -33,6 +35,8 @@ enum class Verdict : uint8_t {
 struct Change {
   UserOp user;
   double strength = 0;  ///< EventStrength
+  /// It is marked traffic: kept in the user's own record, left out of all that is learned and counted.
+  bool left_out = false;
   bool has_item = false;
   ItemEvent item;
 };
@@ -50,10 +54,17 @@ struct Handover {
   bool identified = false;
   uint32_t hops = 0;
   std::string record;                                     ///< encoded
+  std::vector<std::string> blocks;                        ///< lifelong blocks, encoded, oldest first
   std::vector<std::pair<uint64_t, std::string>> signals;  ///< values by signal::Definition::id
+  std::string agent;                                      ///< as in the event that is handed over alone
+  /// No handover but a mark of the user: source is the user, too. With the time of the user's first event.
+  std::optional<UserMark> mark;
+  int64_t first_time_us = 0;
 };
 /// The event that carries it.
-v1::Event MergeEvent(const Handover& handover);
+v1::Event HandoverEvent(const Handover& handover);
+/// The record of a mark of a user.
+v1::Event MarkEvent(const std::string& user, catalog::UserKey key, const UserMark& mark, int64_t time_us);
 
 /// What the config says about folding, looked up once. A pure function of event and record: no clock, no order other
 /// than the log's.
@@ -64,15 +75,21 @@ class FoldPolicy {
   explicit FoldPolicy(const config::Config& config);
 
   /// Newest event schema that is understood.
-  static constexpr uint32_t kSchema = 1;
+  static constexpr uint32_t kSchema = log::kEventSchemaMovesBlocks;
 
   /// Why an event cannot be folded whatever the user's state is (InvalidArgument), with the reason in words.
   absl::Status Check(const v1::Event& event, uint32_t partition, uint32_t partitions) const;
   /// Judges a checked event against its user's record (events == 0: a new user), and fills `change` if it counts.
   Verdict Judge(const v1::Event& event, const UserRecord& record, Change* change) const;
+  /// What an event whose user was forgotten still counts for its item; false: nothing.
+  bool JudgeRedacted(const v1::Event& event, ItemEvent* counted) const;
+  /// EventStrength; 0 of a type that the config does not have.
+  double StrengthOf(const v1::Event& event) const;
   /// What a counted event makes its id hand over, given the record before it; nothing for nearly every event. The
-  /// offset and the append time are the caller's.
+  /// offset, the append time and an identified id's own lifelong blocks are the caller's.
   std::optional<Handover> HandoverOf(const v1::Event& event, const UserRecord& record, const Change& change) const;
+  /// The mark of the user that follows from a counted event, given the record with it; nothing for nearly every event.
+  std::optional<Handover> MarkOf(const v1::Event& event, const UserRecord& record, const Change& change) const;
 
   const UserLayout& user_layout() const { return user_layout_; }
   const ItemLayout& item_layout() const { return item_layout_; }
@@ -82,7 +99,10 @@ class FoldPolicy {
   const std::string& MeaningText() const { return meaning_; }
 
  private:
+  static Verdict JudgeMark(const v1::Event& event, const UserRecord& record, Change* change);
   void CollectCategories(const v1::Event& event, UserOp* op) const;
+  /// What an event of a kind that has an item counts for it, its move apart; false: nothing.
+  bool CountForItem(const v1::Event& event, const config::EventType& type, ItemEvent* counted) const;
 
   base::StringMap<config::EventType> types_;
   base::StringMap<uint8_t> surfaces_;
@@ -91,6 +111,7 @@ class FoldPolicy {
   UserLayout user_layout_;
   ItemLayout item_layout_;
   std::string meaning_;
+  const TrafficRules traffic_rules_;
 };
 
 }  // namespace bowerbird::state

@@ -37,13 +37,16 @@ absl::StatusOr<bool> FoldGroup::FoldBatch(Member* member, Offset end) {
   Partition* partition = member->partition;
   RETURN_IF_ERROR(HandOver(partition));
   const Offset from = partition->folded();
-  ASSIGN_OR_RETURN(const Offset log_begin, log_->BeginOffset(Topic::kEvents, partition->index()));
-  if (from < log_begin && log_begin <= end) {
-    skipped_ += log_begin - from;
-    partition->SkipTo(log_begin);
-    return true;
+  const absl::Status read = source_.Read(partition->index(), from, end, &batch_);
+  if (absl::IsOutOfRange(read)) {
+    ASSIGN_OR_RETURN(const Offset log_begin, log_->BeginOffset(Topic::kEvents, partition->index()));
+    if (from < log_begin && log_begin <= end) {
+      skipped_ += log_begin - from;
+      partition->SkipTo(log_begin);
+      return true;
+    }
   }
-  RETURN_IF_ERROR(source_.Read(partition->index(), from, end, &batch_));
+  RETURN_IF_ERROR(read);
   if (batch_.records().empty()) {
     if (batch_.next_offset() <= from) return false;
     partition->SkipTo(batch_.next_offset());
@@ -99,14 +102,25 @@ bool FoldGroup::FoldOnce() {
 
 absl::Status FoldGroup::FoldUntil(std::span<const Offset> ends, int64_t write_interval_us) {
   int64_t written_us = base::MonotonicUs();
-  for (Member& member : members_) {
-    const Offset end = std::min(ends[member.partition->index()], member.limit);
-    while (member.partition->folded() < end) {
-      ASSIGN_OR_RETURN(const bool folded, FoldBatch(&member, end));
-      if (!folded) break;
-      if (const int64_t now_us = base::MonotonicUs(); now_us - written_us >= write_interval_us) {
-        RETURN_IF_ERROR(Write());
-        written_us = now_us;
+  for (bool any = true; any;) {
+    any = false;
+    std::vector<Offset> from(partitions_, kNoLimit);
+    for (const Member& member : members_) {
+      const uint32_t p = member.partition->index();
+      if (member.partition->folded() < std::min(ends[p], member.limit)) from[p] = member.partition->folded();
+    }
+    const std::vector<Offset> together = log_->ReadTogether(Topic::kEvents, from);
+    for (Member& member : members_) {
+      const uint32_t p = member.partition->index();
+      const Offset end = std::min({ends[p], member.limit, together[p]});
+      while (member.partition->folded() < end) {
+        ASSIGN_OR_RETURN(const bool folded, FoldBatch(&member, end));
+        if (!folded) break;
+        any = true;
+        if (const int64_t now_us = base::MonotonicUs(); now_us - written_us >= write_interval_us) {
+          RETURN_IF_ERROR(Write());
+          written_us = now_us;
+        }
       }
     }
   }

@@ -150,6 +150,59 @@ TEST_F(IdentityTest, AnIdThatDidNothingYetAnswersAsTheUserToo) {
   EXPECT_THAT(Items("user"), ElementsAre("a"));
 }
 
+TEST_F(IdentityTest, WhatLeftTheRecordForLifelongBlocksMovesToo) {
+  const auto count = [&](const std::string& id) {
+    std::multiset<uint32_t> times;
+    const auto total = state_->VisitActions(TestHasher().User(id), id, 0, [&](uint64_t, const Action& action) {
+      times.insert(action.time_s);
+      return true;
+    });
+    EXPECT_TRUE(total.ok()) << total.status();
+    EXPECT_EQ(*total, times.size());
+    return std::set<uint32_t>(times.begin(), times.end()).size();
+  };
+  const auto act = [&](std::string_view user, int actions, int64_t from_s) {
+    for (int i = 0; i < actions; ++i) Append("click", user, "a", kStartUs + (from_s + i) * kSecondUs);
+  };
+  act("anon", 1500, 0);
+  ASSERT_TRUE(state_->CatchUp().ok());
+  ASSERT_TRUE(state_->Flush().ok());
+  act("anon", 500, 1500);
+  act("user", 900, 2000);
+  Identify("anon", "user", kStartUs + 3000 * kSecondUs);
+  ASSERT_TRUE(state_->CatchUp().ok());
+  EXPECT_EQ(count("user"), 2900u);
+  EXPECT_EQ(count("anon"), 0u);
+  // On by a chain, and back where it began.
+  Identify("user", "third", kStartUs + 3001 * kSecondUs);
+  act("anon", 100, 3100);
+  ASSERT_TRUE(state_->CatchUp().ok());
+  EXPECT_EQ(count("third"), 3000u);
+  EXPECT_EQ(count("user"), 0u);
+  Identify("third", "user", kStartUs + 3300 * kSecondUs);
+  ASSERT_TRUE(state_->CatchUp().ok());
+  EXPECT_EQ(count("user"), 3000u);
+  state_ = nullptr;
+  Open();
+  EXPECT_EQ(count("user"), 3000u);
+  ExpectVerified();
+}
+
+TEST_F(IdentityTest, RecordsOfFormerReleasesLeaveLifelongBlocksWithTheId) {
+  for (int i = 0; i < 1000; ++i) Append("click", "anon", "a", kStartUs + i * kSecondUs);
+  ASSERT_TRUE(
+      log_.Append(IdentifyRecords("anon", "user", "", kStartUs + 1000 * kSecondUs, kPartitions, log::kEventSchema))
+          .ok());
+  Identify("anon", "user", kStartUs + 1001 * kSecondUs);
+  ASSERT_TRUE(state_->CatchUp().ok());
+  const auto total = [&](const std::string& id) {
+    return *state_->VisitActions(TestHasher().User(id), id, 0, [](uint64_t, const Action&) { return true; });
+  };
+  EXPECT_GT(total("anon"), 0u);
+  EXPECT_EQ(total("anon") + total("user"), 1000u);
+  ExpectVerified();
+}
+
 TEST_F(IdentityTest, StateMadeAgainFindsInTheLogWhatWasHandedOver) {
   for (int i = 0; i < 20; ++i) {
     const std::string anonymous = fmt::format("anon{}", i), user = fmt::format("user{}", i % 7);
@@ -232,7 +285,7 @@ TEST_F(IdentityTest, EachActionIsWithItsUserOnceAcrossRestartsAndRebuilds) {
     MemoryLog log(kPartitions);
     base::Rng rng(seed);
     config::Config config = TestConfig();
-    config.state.sequence_max = 500;
+    config.state.sequence_max = seed % 2 == 0 ? 500 : 16;
     const auto shared = std::make_shared<const config::Config>(config);
     std::unique_ptr<State> state;
     const auto open = [&] {
@@ -281,7 +334,12 @@ TEST_F(IdentityTest, EachActionIsWithItsUserOnceAcrossRestartsAndRebuilds) {
       const auto user = state->Get(TestHasher().User(id), id);
       ASSERT_TRUE(user.ok());
       std::multiset<uint64_t> found;
-      for (const Action& action : (*user)->actions) found.insert(action.item.value);
+      const auto total = state->VisitActions(TestHasher().User(id), id, 0, [&](uint64_t, const Action& action) {
+        found.insert(action.item.value);
+        return true;
+      });
+      ASSERT_TRUE(total.ok()) << total.status();
+      EXPECT_EQ(*total, items.size()) << id;
       EXPECT_EQ(found, items) << id;
       EXPECT_TRUE(std::is_sorted((*user)->actions.begin(), (*user)->actions.end(),
                                  [](const Action& a, const Action& b) { return a.time_s < b.time_s; }));

@@ -5,10 +5,16 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "base/byte_codec.h"
 #include "base/string_map.h"
 #include "catalog/keys.h"
+
+namespace bowerbird::signal {
+class Set;
+}
 
 namespace bowerbird::state {
 
@@ -35,6 +41,22 @@ struct NextItems {
   std::vector<RankedItem> items;  ///< each item's part of `total`; best first, ties by key
 };
 
+/// An item's values of the signals per item, by slot of their set, one after the other.
+class ItemSignalValues {
+ public:
+  /// The value of the next slot; empty: nothing was counted.
+  void Add(std::string_view value) { base::PutString(value, &packed_); }
+  std::string_view At(size_t slot) const {
+    base::Reader in(packed_);
+    for (size_t before = 0; before < slot; ++before) in.String();
+    return in.String();
+  }
+  size_t bytes() const { return packed_.capacity(); }
+
+ private:
+  std::string packed_;
+};
+
 /// Per-item counters at one instant: immutable, published every few seconds. Equal folded offsets and time give equal
 /// tables, bit for bit, so that a past table can be made again from the log.
 class ItemTable {
@@ -53,6 +75,10 @@ class ItemTable {
   /// Where users went on to from `item` lately; the default key: whatever they came from. Null when nobody did
   /// (next_table.h).
   virtual const NextItems* Next(catalog::ItemKey item) const = 0;
+  /// The signals per item; null: this table has none.
+  virtual const signal::Set* signal_set() const { return nullptr; }
+  /// The item's values of them, by slot; null when nothing was counted of it.
+  virtual const ItemSignalValues* Signals(catalog::ItemKey) const { return nullptr; }
 };
 
 }  // namespace bowerbird::state

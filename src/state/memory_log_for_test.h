@@ -45,10 +45,7 @@ class MemoryLog final : public log::EventLog {
   absl::StatusOr<log::ReadResult> Read(Topic topic, uint32_t partition, Offset offset, size_t records_max,
                                        size_t bytes_max) const override {
     if (reads_fail) return absl::UnavailableError("told to fail");
-    if (topic == Topic::kEvents && reads_left != ~uint64_t{0}) {
-      if (reads_left == 0) return absl::UnavailableError("told to fail");
-      --reads_left;
-    }
+    if (topic == Topic::kEvents && !TakeRead()) return absl::UnavailableError("told to fail");
     const std::lock_guard lock(mutex_);
     const Part& part = PartOf(topic, partition);
     log::ReadResult result;
@@ -106,6 +103,12 @@ class MemoryLog final : public log::EventLog {
     std::vector<log::Record> records;
   };
   const Part& PartOf(Topic topic, uint32_t partition) const { return parts_[{topic, partition}]; }
+  bool TakeRead() const {
+    uint64_t left = reads_left;
+    while (left != 0 && left != ~uint64_t{0} && !reads_left.compare_exchange_weak(left, left - 1)) {
+    }
+    return left != 0;
+  }
 
   const uint32_t partitions_;
   mutable std::mutex mutex_;

@@ -80,14 +80,63 @@ void NextTableBuilder::Load(ItemKey from, NextRecord record) {
   shard.contexts[from].record = std::move(record);
 }
 
-void NextTableBuilder::Absorb(std::span<const ItemEvent> events) {
+uint32_t NextTableBuilder::Context::newest_s() const {
+  uint32_t newest_s = record.moves.empty() ? 0 : record.moves.front().time_s;
+  for (const NextRecord& peer : peers) {
+    if (!peer.moves.empty()) newest_s = std::max(newest_s, peer.moves.front().time_s);
+  }
+  return newest_s;
+}
+
+NextRecord NextTableBuilder::Context::All(ItemKey from) const {
+  NextRecord all = record;
+  for (const NextRecord& peer : peers) all.Add(peer, MovesMax(from));
+  return all;
+}
+
+void NextTableBuilder::VisitOwn(uint64_t since, const std::function<void(ItemKey, const NextRecord&)>& visit) const {
+  for (const Shard& shard : shards_) {
+    for (const auto& [from, context] : shard.contexts) {
+      if (!context.record.moves.empty() && (since == 0 || context.changed > since)) visit(from, context.record);
+    }
+  }
+}
+
+void NextTableBuilder::SetPeer(uint32_t peer, ItemKey from, NextRecord record) {
+  if (record.moves.empty()) return;
+  Shard& shard = shards_[ShardOf(from)];
+  Context& context = shard.contexts[from];
+  if (context.peers.size() <= peer) context.peers.resize(peer + 1);
+  context.peers[peer] = std::move(record);
+  context.items = nullptr;
+  shard.published = nullptr;
+  shard.oldest_s = std::min(shard.oldest_s, context.newest_s());
+}
+
+void NextTableBuilder::ClearPeer(uint32_t peer) {
+  for (Shard& shard : shards_) {
+    for (auto at = shard.contexts.begin(); at != shard.contexts.end();) {
+      Context& context = at->second;
+      if (context.peers.size() > peer && !context.peers[peer].moves.empty()) {
+        context.peers[peer] = {};
+        context.items = nullptr;
+        shard.published = nullptr;
+      }
+      // A list is never without moves.
+      at = context.newest_s() == 0 ? shard.contexts.erase(at) : std::next(at);
+    }
+  }
+}
+
+void NextTableBuilder::Absorb(std::span<const ItemEvent> events, uint64_t change) {
   for (auto& [from, record] : SumMoves(events)) {
     Shard& shard = shards_[ShardOf(from)];
     Context& context = shard.contexts[from];
     context.record.Add(record, MovesMax(from));
     context.items = nullptr;
+    context.changed = change;
     shard.published = nullptr;
-    shard.oldest_s = std::min(shard.oldest_s, context.record.moves.front().time_s);
+    shard.oldest_s = std::min(shard.oldest_s, context.newest_s());
   }
 }
 
@@ -98,7 +147,7 @@ void NextTableBuilder::DropOld(int64_t time_us, Shard* shard) {
   if (int64_t{shard->oldest_s} * kSecondUs >= keep_us) return;
   shard->oldest_s = UINT32_MAX;
   for (auto at = shard->contexts.begin(); at != shard->contexts.end();) {
-    const uint32_t newest_s = at->second.record.moves.front().time_s;
+    const uint32_t newest_s = at->second.newest_s();
     if (int64_t{newest_s} * kSecondUs < keep_us) {
       at = shard->contexts.erase(at);
     } else {
@@ -121,7 +170,8 @@ std::shared_ptr<const NextTable> NextTableBuilder::Build(int64_t time_us) {
       published->items.reserve(shard.contexts.size());
       for (auto& [from, context] : shard.contexts) {
         if (context.items == nullptr) {
-          context.items = std::make_shared<const NextItems>(SumByNext(from, context.record));
+          context.items = std::make_shared<const NextItems>(context.peers.empty() ? SumByNext(from, context.record)
+                                                                                  : SumByNext(from, context.All(from)));
         }
         published->froms.push_back(from);
         published->items.push_back(context.items);

@@ -2,7 +2,9 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "absl/container/btree_map.h"
@@ -42,13 +44,23 @@ class NextTableBuilder {
  public:
   /// What the store holds; before the first Absorb.
   void Load(catalog::ItemKey from, NextRecord record);
-  void Absorb(std::span<const ItemEvent> events);
+  /// `change` numbers it.
+  void Absorb(std::span<const ItemEvent> events, uint64_t change = 1);
+  /// The own records that changed after change `since`; 0: all.
+  void VisitOwn(uint64_t since, const std::function<void(catalog::ItemKey, const NextRecord&)>& visit) const;
+  /// What another node has counted, in the place of what was known of it.
+  void SetPeer(uint32_t peer, catalog::ItemKey from, NextRecord record);
+  void ClearPeer(uint32_t peer);
   std::shared_ptr<const NextTable> Build(int64_t time_us);
 
  private:
   struct Context {
     NextRecord record;
+    std::vector<NextRecord> peers;           ///< by peer; empty without other nodes
     std::shared_ptr<const NextItems> items;  ///< null after a change
+    uint64_t changed = 0;                    ///< by which change, of `record`
+    uint32_t newest_s() const;               ///< 0: no moves
+    NextRecord All(catalog::ItemKey from) const;
   };
   struct Shard {
     absl::btree_map<catalog::ItemKey, Context> contexts;

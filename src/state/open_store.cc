@@ -15,8 +15,11 @@ struct FormatLine {
   std::string_view key;
   std::string text;
 };
-std::vector<FormatLine> FormatLines(const FoldPolicy& policy, uint32_t partitions) {
-  return {{"layout", fmt::format("{} partitions={}", policy.LayoutText(), partitions)},
+std::vector<FormatLine> FormatLines(const FoldPolicy& policy, uint32_t partitions, const PartitionRange& owned) {
+  // What is counted of items is of the owned partitions alone.
+  const std::string part =
+      owned.IsPart(partitions) ? fmt::format(" owned={}..{}", owned.first, owned.end) : std::string();
+  return {{"layout", fmt::format("{} partitions={}{}", policy.LayoutText(), partitions, part)},
           {"meaning", policy.MeaningText()}};
 }
 
@@ -48,25 +51,29 @@ absl::Status CheckLog(const StateStore& store, const log::EventLog& log) {
 
 }  // namespace
 
-absl::Status CheckFormat(const StateStore& store, const FoldPolicy& policy, uint32_t partitions) {
-  for (const FormatLine& line : FormatLines(policy, partitions)) RETURN_IF_ERROR(CheckLine(store, line));
+absl::Status CheckFormat(const StateStore& store, const FoldPolicy& policy, uint32_t partitions,
+                         const PartitionRange& owned) {
+  for (const FormatLine& line : FormatLines(policy, partitions, owned)) RETURN_IF_ERROR(CheckLine(store, line));
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> LogReachesBack(const log::EventLog& log) {
+absl::Status CheckLogReachesBack(const log::EventLog& log) {
   for (uint32_t partition = 0; partition < log.PartitionCount(Topic::kEvents); ++partition) {
     ASSIGN_OR_RETURN(const Offset begin, log.BeginOffset(Topic::kEvents, partition));
-    if (begin > 0) return false;
+    if (begin == 0) continue;
+    const absl::Status first = log.Read(Topic::kEvents, partition, 0, 1, 1).status();
+    return absl::FailedPreconditionError(
+        fmt::format("the log no longer has the first events ({})", std::string(first.message())));
   }
-  return true;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<StateStore>> OpenStateStore(const StateStores& stores, const std::string& dir,
                                                            const FoldPolicy& policy, uint64_t memory_bytes,
-                                                           const log::EventLog& log) {
+                                                           const log::EventLog& log, const PartitionRange& owned) {
   const uint32_t partitions = log.PartitionCount(Topic::kEvents);
   const StateStore::Options options{policy.user_layout(), policy.item_layout(), memory_bytes};
-  const std::vector<FormatLine> lines = FormatLines(policy, partitions);
+  const std::vector<FormatLine> lines = FormatLines(policy, partitions, owned);
   std::unique_ptr<StateStore> store;
   absl::Status fit;      // of what every merge and read relies on
   absl::Status meaning;  // of what was counted
@@ -87,16 +94,17 @@ absl::StatusOr<std::unique_ptr<StateStore>> OpenStateStore(const StateStores& st
   const absl::Status examined = examine();
   if (!examined.ok() && !absl::IsDataLoss(examined)) return examined;
   if (!examined.ok() || !fit.ok() || !meaning.ok()) {
-    ASSIGN_OR_RETURN(const bool can_fold_again, LogReachesBack(log));
+    const absl::Status reaches_back = CheckLogReachesBack(log);
+    if (!reaches_back.ok() && !absl::IsFailedPrecondition(reaches_back)) return reaches_back;
     const absl::Status& unusable = examined.ok() ? fit : examined;
-    if (can_fold_again) {
+    if (reaches_back.ok()) {
       store = nullptr;
       RETURN_IF_ERROR(stores.Destroy(dir));
       ASSIGN_OR_RETURN(store, stores.Open(dir, options));
     } else if (!unusable.ok()) {
       return absl::Status(unusable.code(),
-                          fmt::format("{}; it cannot be made again, because the log no longer has the first events: {}",
-                                      std::string(unusable.message()),
+                          fmt::format("{}; it cannot be made again, because {}: {}", std::string(unusable.message()),
+                                      std::string(reaches_back.message()),
                                       examined.ok() ? "go back to the former config" : "restore a backup"));
     }
     // Else what is folded stays as it was, and the new meaning counts from here on.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -11,11 +12,13 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "log/event_log.h"
 #include "replay/source.h"
 #include "signal/definition.h"
 #include "state/fold.h"
+#include "state/item_lanes.h"
 #include "state/item_record.h"
 #include "state/state_store.h"
 #include "state/user_cache.h"
@@ -25,6 +28,8 @@ namespace bowerbird::state {
 /// Sums over all partitions since the state was opened.
 struct FoldCounters {
   std::atomic<uint64_t> folded = 0, duplicates = 0, too_late = 0, dead_letters = 0;
+  /// Events that are marked traffic, and marks that were said, by MarkReason.
+  std::array<std::atomic<uint64_t>, kMarkReasons> left_out{}, marks{};
 };
 
 /// A record that could not be folded.
@@ -34,17 +39,28 @@ struct DeadLetter {
   std::string key, value;
 };
 
+/// An id, whom it has become, and who has become it.
+struct UserIdentity {
+  catalog::UserKey key;
+  std::string id;  ///< empty: unknown
+  catalog::UserKey becomes_key;
+  std::string becomes;  ///< empty: nobody
+  std::vector<catalog::UserKey> merged;
+};
+
 /// One partition of the events topic: its users in memory, and how far it is folded.
 ///
 /// Threads  Fold from one thread at a time; everything else from any thread at once. The mutex is held for a few events
 /// at a time and
-///          never during a read or write of the store, but for the fold of a user that was evicted within its batch.
+///          never during a read or write of the store, but for the fold of a user that was evicted within its batch,
+///          and of one with a long history who becomes another.
 class Partition {
  public:
-  /// `hands_over`: keep handovers to be sent; without, as in a replay of what has happened, they are in the log.
+  /// `item_lanes`: the signals per item, of all partitions. `hands_over`: keep handovers to be sent; without, as in a
+  /// replay of what has happened, they are in the log.
   Partition(uint32_t index, uint32_t partitions, log::Offset folded, const FoldPolicy* policy,
-            std::shared_ptr<const signal::Set> signals, const StateStore* store, CacheBudget* budget,
-            FoldCounters* counters, bool hands_over);
+            std::shared_ptr<const signal::Set> signals, ItemLanes* item_lanes, const StateStore* store,
+            CacheBudget* budget, FoldCounters* counters, bool hands_over);
 
   uint32_t index() const { return index_; }
   log::Offset folded() const { return folded_; }
@@ -59,6 +75,14 @@ class Partition {
   void SkipTo(log::Offset offset);
 
   absl::StatusOr<std::shared_ptr<const UserState>> Get(catalog::UserKey key, std::string_view id);
+  /// What of the user's actions is in memory; the store has the lifelong blocks below.
+  struct Actions {
+    uint64_t total = 0;
+    std::vector<Action> newest;         ///< of the record, fold order
+    std::vector<SpilledBlock> pending;  ///< perhaps not yet in the store
+  };
+  absl::StatusOr<Actions> GetActions(catalog::UserKey key, std::string_view id);
+  absl::StatusOr<UserIdentity> Identity(catalog::UserKey key);
 
   /// What ids that have become others hand over and nobody has appended yet, in fold order. Until HandoversSent nothing
   /// of this partition is written: a process that dies folds it again, and hands it over again.
@@ -71,8 +95,9 @@ class Partition {
   /// The batch is in the store.
   void Written();
 
-  /// Item events since the last call, and the offset that they reach to.
-  log::Offset TakeItemEvents(std::vector<ItemEvent>* item_events);
+  /// Item events since the last call, the items whose signals have changed (ItemLanes::Take), and the offset that they
+  /// reach to.
+  log::Offset TakeItemEvents(std::vector<ItemEvent>* item_events, absl::flat_hash_set<catalog::ItemKey>* signal_items);
   size_t untaken_item_events() const { return untaken_item_events_.load(std::memory_order_relaxed); }
 
   /// Drops clean users; 0 when the mutex is taken.
@@ -92,12 +117,17 @@ class Partition {
   // With mutex_ held:
   absl::Status FoldOne(const Record& record, std::vector<DeadLetter>* dead_letters);
   absl::StatusOr<CachedUser*> FindOrLoad(catalog::UserKey key);
+  void CountForItem(const ItemEvent& event);
+  void CountMarked(const v1::Event& event, const UserRecord& before);
+  void NoteMark(const Record& record, const CachedUser& user);
   void FoldSignals(const v1::Event& event, CachedUser* user, Handover* handover) const;
+  absl::Status HandOverBlocks(const CachedUser& user, Handover* handover) const;
   absl::StatusOr<std::shared_ptr<const UserState>> View(CachedUser* user, std::string_view id);
 
   const uint32_t index_, partitions_;
   const FoldPolicy* const policy_;
   const std::shared_ptr<const signal::Set> signals_;
+  ItemLanes* const item_lanes_;
   const StateStore* const store_;
   FoldCounters* const counters_;
   const bool hands_over_;
@@ -111,7 +141,10 @@ class Partition {
   UserCache users_;
   std::vector<CachedUser*> being_written_;
   std::vector<ItemEvent> unwritten_items_, untaken_items_;
+  ItemLanes::Changes item_changes_;
   std::vector<Handover> unsent_;
+  /// Users of whom a mark was handed over and is not folded yet: a second one would say the same.
+  absl::flat_hash_set<catalog::UserKey> marks_on_their_way_;
   log::Offset written_;
 };
 

@@ -7,6 +7,7 @@
 #include "base/status_macros.h"
 #include "catalog/keys.h"
 #include "fmt/format.h"
+#include "state/partition_blocks.h"
 
 namespace bowerbird::state {
 namespace {
@@ -18,10 +19,13 @@ constexpr size_t kEvictAtOnce = 256;
 constexpr std::string_view kPlan = "plan";
 
 /// What the bytes of the store depend on.
-std::string PlanText(const FoldPolicy& policy, const signal::Set& signals, uint32_t partitions) {
+std::string PlanText(const FoldPolicy& policy, const signal::Set& signals, const signal::Set& item_signals,
+                     uint32_t partitions) {
   std::string text = fmt::format("{}; {}; partitions={};", policy.LayoutText(), policy.MeaningText(), partitions);
-  for (size_t slot = 0; slot < signals.size(); ++slot) {
-    fmt::format_to(std::back_inserter(text), " {:016x}", signals[slot].id());
+  for (const signal::Set* set : {&signals, &item_signals}) {
+    for (size_t slot = 0; slot < set->size(); ++slot) {
+      fmt::format_to(std::back_inserter(text), " {:016x}", (*set)[slot].id());
+    }
   }
   return text;
 }
@@ -31,6 +35,7 @@ std::string PlanText(const FoldPolicy& policy, const signal::Set& signals, uint3
 PastFold::PastFold(const config::Config& config, std::shared_ptr<const signal::Set> signals, const log::EventLog* log)
     : policy_(config),
       signals_(std::move(signals)),
+      item_signals_(std::make_shared<const signal::Set>(config, signal::Per::kItem)),
       log_(log),
       partition_count_(log->PartitionCount(Topic::kEvents)),
       write_interval_us_(config.state.flush_interval_us),
@@ -48,7 +53,7 @@ absl::StatusOr<std::unique_ptr<PastFold>> PastFold::Open(const StateStores& stor
 
 absl::Status PastFold::OpenStore(const StateStores& stores, const std::string& dir, std::span<const Offset> ends_max) {
   const StateStore::Options options{policy_.user_layout(), policy_.item_layout(), store_bytes_};
-  const std::string plan = PlanText(policy_, *signals_, partition_count_);
+  const std::string plan = PlanText(policy_, *signals_, *item_signals_, partition_count_);
   const auto examine = [&]() -> absl::StatusOr<bool> {
     if (stores.MarkedDamaged(dir)) return false;
     ASSIGN_OR_RETURN(store_, stores.Open(dir, options));
@@ -76,9 +81,11 @@ absl::Status PastFold::OpenStore(const StateStores& stores, const std::string& d
 absl::Status PastFold::Init(const StateStores& stores, const std::string& dir, std::span<const Offset> ends_max) {
   RETURN_IF_ERROR(OpenStore(stores, dir, ends_max));
   ASSIGN_OR_RETURN(const std::vector<Offset> offsets, store_->LoadOffsets(partition_count_));
+  item_lanes_ = std::make_unique<ItemLanes>(item_signals_, store_.get(), &budget_);
   for (uint32_t p = 0; p < partition_count_; ++p) {
-    partitions_.push_back(std::make_unique<Partition>(p, partition_count_, offsets[p], &policy_, signals_, store_.get(),
-                                                      &budget_, &counters_, /*hands_over=*/false));
+    partitions_.push_back(std::make_unique<Partition>(p, partition_count_, offsets[p], &policy_, signals_,
+                                                      item_lanes_.get(), store_.get(), &budget_, &counters_,
+                                                      /*hands_over=*/false));
   }
   const uint32_t threads = std::clamp<uint32_t>(std::thread::hardware_concurrency(), 1, partition_count_);
   for (uint32_t thread = 0; thread < threads; ++thread) {
@@ -88,7 +95,8 @@ absl::Status PastFold::Init(const StateStores& stores, const std::string& dir, s
     hooks.advanced = [](uint32_t) {};
     hooks.batch_done = [this, thread](Partition* partition) {
       std::vector<ItemEvent> unused;
-      partition->TakeItemEvents(&unused);
+      absl::flat_hash_set<catalog::ItemKey> unused_items;
+      partition->TakeItemEvents(&unused, &unused_items);
       return MakeRoom(thread);
     };
     // They lie in dead_letters since they were first met.
@@ -114,6 +122,8 @@ void PastFold::Evict() {
   for (const auto& partition : partitions_) {
     while (budget_.Exceeded() && partition->TryEvict(kEvictAtOnce) > 0) {
     }
+  }
+  while (budget_.Exceeded() && item_lanes_->TryEvict(kEvictAtOnce) > 0) {
   }
 }
 
@@ -150,6 +160,19 @@ std::vector<Offset> PastFold::Offsets() const {
   offsets.reserve(partitions_.size());
   for (const auto& partition : partitions_) offsets.push_back(partition->folded());
   return offsets;
+}
+
+absl::StatusOr<std::vector<std::string>> PastFold::ItemSignals(catalog::ItemKey item) {
+  ASSIGN_OR_RETURN(const std::vector<ItemLane> lanes, item_lanes_->AsTaken(item));
+  std::vector<std::vector<BlockValue>> values(item_signals_->size());
+  for (const ItemLane& lane : lanes) {
+    values[lane.slot].push_back({{lane.partition, lane.partition + 1}, lane.value});
+  }
+  std::vector<std::string> merged;
+  for (uint32_t slot = 0; slot < values.size(); ++slot) {
+    merged.push_back(MergeBlocks((*item_signals_)[slot], values[slot], {0, partition_count_}));
+  }
+  return merged;
 }
 
 absl::StatusOr<std::shared_ptr<const UserState>> PastFold::Get(catalog::UserKey key, std::string_view id) {

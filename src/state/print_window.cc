@@ -83,6 +83,11 @@ void PrintWindow::Add(uint64_t print, int64_t event_time_us, int64_t receive_tim
   }
 }
 
+void PrintWindow::Forget(int64_t time_us) {
+  *this = PrintWindow();
+  dropped_until_s_ = ClampToUint32(time_us / 1'000'000);
+}
+
 bool PrintWindow::MayHaveDropped(int64_t event_time_us) const {
   return ClampToUint32(event_time_us / 1'000'000) < dropped_until_s_;
 }

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -18,8 +20,23 @@ class PrintWindow {
   /// Adds a print, then drops the oldest while there are more than `prints_max`, or while they were received more than
   /// `window_us` before this one (0 = any time).
   void Add(uint64_t print, int64_t event_time_us, int64_t receive_time_us, uint32_t prints_max, int64_t window_us);
+  /// Drops everything; events of before `time_us`, in whole seconds, may have been among the dropped.
+  void Forget(int64_t time_us);
   /// True if an event of this time may have been among the dropped ones: whether it is new cannot be told any more.
   bool MayHaveDropped(int64_t event_time_us) const;
+
+  /// The earliest event time (seconds) of the newest `count` prints, where `within` holds of each; else 0. Mostly one
+  /// question.
+  template <typename Within>
+  uint32_t OldestOfNewest(size_t count, const Within& within) const {
+    if (size() < count) return 0;
+    uint32_t oldest_s = std::numeric_limits<uint32_t>::max();
+    for (auto print = prints_.end() - static_cast<ptrdiff_t>(count); print != prints_.end(); ++print) {
+      if (!within(print->event_time_s)) return 0;
+      oldest_s = std::min(oldest_s, print->event_time_s);
+    }
+    return oldest_s;
+  }
 
   void Encode(std::string* out) const;
   /// False: the bytes are damaged.

@@ -74,6 +74,9 @@ class RocksBatch final : public StateStore::Batch {
     batch_.Put(rocks_->column(StateStore::kUsers), LifelongBlockKey(user, block.ordinal),
                EncodeLifelongBlock(block.actions.data()));
   }
+  void DropLifelongBlock(UserKey user, uint32_t ordinal) override {
+    batch_.Delete(rocks_->column(StateStore::kUsers), LifelongBlockKey(user, ordinal));
+  }
   void MergeItem(ItemKey item, const ItemRecord& added) override {
     batch_.Merge(rocks_->column(StateStore::kItems), ItemKeyBytes(item), EncodeItemRecord(added));
   }
@@ -86,6 +89,14 @@ class RocksBatch final : public StateStore::Batch {
       batch_.Delete(column, SignalKey(user, signal));
     } else {
       batch_.Put(column, SignalKey(user, signal), ToSlice(value));
+    }
+  }
+  void PutItemSignal(ItemKey item, uint64_t signal, uint32_t partition, std::string_view value) override {
+    rocksdb::ColumnFamilyHandle* column = rocks_->column(StateStore::kSignals);
+    if (value.empty()) {
+      batch_.Delete(column, ItemSignalKey(item, signal, partition));
+    } else {
+      batch_.Put(column, ItemSignalKey(item, signal, partition), ToSlice(value));
     }
   }
   void PutOffset(uint32_t partition, log::Offset folded) override {
@@ -104,8 +115,9 @@ class RocksBatch final : public StateStore::Batch {
 
 class RocksCursor final : public StateStore::Cursor {
  public:
-  RocksCursor(std::unique_ptr<rocksdb::Iterator> at, std::string_view column) : at_(std::move(at)), column_(column) {
-    at_->SeekToFirst();
+  RocksCursor(std::unique_ptr<rocksdb::Iterator> at, std::string_view column, std::string_view from)
+      : at_(std::move(at)), column_(column) {
+    at_->Seek(ToSlice(from));
   }
   bool valid() const override { return at_->Valid(); }
   std::string_view key() const override { return View(at_->key()); }
@@ -133,10 +145,14 @@ class RocksStateStore final : public StateStore {
   absl::StatusOr<std::optional<UserRecord>> LoadUser(UserKey user) const override;
   absl::StatusOr<std::vector<std::optional<UserRecord>>> LoadUsers(std::span<const UserKey> users) const override;
   absl::StatusOr<std::vector<std::vector<StoredSignal>>> LoadSignals(std::span<const UserKey> users) const override;
+  absl::StatusOr<std::vector<StoredItemSignal>> LoadItemSignals(ItemKey item) const override;
   absl::StatusOr<std::vector<Action>> LoadLifelongBlock(UserKey user, uint32_t ordinal) const override;
   absl::StatusOr<std::vector<log::Offset>> LoadOffsets(uint32_t partitions) const override;
   absl::StatusOr<std::string> LoadFormat(std::string_view key) const override;
-  std::unique_ptr<Cursor> NewCursor(Column column) const override;
+  std::unique_ptr<Cursor> NewCursor(Column column, std::string_view from) const override;
+  absl::Status Erase(std::span<const UserKey> users) override;
+  absl::Status VisitVersions(Column column,
+                             const std::function<void(std::string_view, std::string_view)>& visit) const override;
   uint64_t file_bytes_written() const override { return background_->bytes(); }
   uint64_t memory_bytes() const override {
     return memory_.block_cache->GetUsage() + memory_.write_buffers->memory_usage();
@@ -181,7 +197,7 @@ absl::StatusOr<std::unique_ptr<StateStore>> RocksStateStore::Open(const std::str
     // What is written at once comes in the order of its keys: each is inserted from where the last one went, without a
     // search from the top.
     family.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewCappedPrefixTransform(0));
-    // One user's signals lie together, and a filter tells who has none.
+    // One user's signals lie together, one item's too, and a filter tells who has none.
     if (column == kSignals) family.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(SignalPrefix({}).size()));
     if (column == kUsers) family.merge_operator = MakeUserMergeOperator(options.user_layout);
     if (column == kItems) family.merge_operator = MakeItemMergeOperator(options.item_layout);
@@ -267,6 +283,25 @@ absl::StatusOr<std::vector<std::vector<StoredSignal>>> RocksStateStore::LoadSign
   return all;
 }
 
+absl::StatusOr<std::vector<StoredItemSignal>> RocksStateStore::LoadItemSignals(ItemKey item) const {
+  rocksdb::ReadOptions options;
+  options.prefix_same_as_start = true;
+  const std::unique_ptr<rocksdb::Iterator> at(rocks_->db().NewIterator(options, rocks_->column(kSignals)));
+  std::vector<StoredItemSignal> signals;
+  for (at->Seek(ItemSignalPrefix(item)); at->Valid(); at->Next()) {
+    ItemKey of;
+    StoredItemSignal signal;
+    if (!ParseItemSignalKey(View(at->key()), &of, &signal.id, &signal.partition)) {
+      return absl::DataLossError("state: signals: damaged key");
+    }
+    if (of != item) break;
+    signal.value = View(at->value());
+    signals.push_back(std::move(signal));
+  }
+  RETURN_IF_ERROR(store::FromRocks(at->status(), fmt::format("state: read signals of item {:016x}", item.value)));
+  return signals;
+}
+
 absl::StatusOr<std::vector<Action>> RocksStateStore::LoadLifelongBlock(UserKey user, uint32_t ordinal) const {
   rocksdb::PinnableSlice value;
   RETURN_IF_ERROR(
@@ -296,13 +331,31 @@ absl::StatusOr<std::string> RocksStateStore::LoadFormat(std::string_view key) co
   return text;
 }
 
-std::unique_ptr<StateStore::Cursor> RocksStateStore::NewCursor(Column column) const {
+std::unique_ptr<StateStore::Cursor> RocksStateStore::NewCursor(Column column, std::string_view from) const {
   rocksdb::ReadOptions options;
   options.fill_cache = false;
   options.total_order_seek = true;
   return std::make_unique<RocksCursor>(
-      std::unique_ptr<rocksdb::Iterator>(rocks_->db().NewIterator(options, rocks_->column(column))),
-      ColumnName(column));
+      std::unique_ptr<rocksdb::Iterator>(rocks_->db().NewIterator(options, rocks_->column(column))), ColumnName(column),
+      from);
+}
+
+absl::Status RocksStateStore::Erase(std::span<const UserKey> users) {
+  RETURN_IF_ERROR(Flush());
+  std::vector<store::KeyRange> of_users, of_signals;
+  for (const UserKey user : users) {
+    // Up to the last lifelong block, and the last signal, that there can be.
+    of_users.push_back({UserKeyBytes(user), LifelongBlockKey(user, ~uint32_t{0})});
+    of_signals.push_back({SignalPrefix(user), SignalKey(user, ~uint64_t{0})});
+  }
+  RETURN_IF_ERROR(store::RewriteFiles(rocks_->db(), rocks_->column(kUsers), of_users));
+  RETURN_IF_ERROR(store::RewriteFiles(rocks_->db(), rocks_->column(kSignals), of_signals));
+  return store::DropObsoleteFiles(rocks_->db());
+}
+
+absl::Status RocksStateStore::VisitVersions(
+    Column column, const std::function<void(std::string_view, std::string_view)>& visit) const {
+  return store::VisitVersions(rocks_->db(), rocks_->column(column), visit);
 }
 
 class RocksStateStoresImpl final : public StateStores {

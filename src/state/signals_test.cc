@@ -132,6 +132,75 @@ TEST_F(SignalsTest, AreWhatAReplayGivesHoweverTheyWereFlushedAndEvicted) {
   ExpectVerified();
 }
 
+TEST_F(SignalsTest, AVisitShowsEveryUserAsTheyAre) {
+  ASSERT_TRUE(Open({Affinity(), Recent(), Clicks()}).ok());
+  Append(600);
+  ASSERT_TRUE(state_->CatchUp().ok());
+  Append("click", "ann", "a", kStartUs);
+  ASSERT_TRUE(state_->CatchUp().ok());
+  std::vector<std::pair<catalog::UserKey, std::string>> visited;
+  const auto visit_all = [&](const UserState& user) {
+    const auto same = Get(user.id);
+    EXPECT_EQ(user.events, same->events);
+    EXPECT_EQ(user.actions.size(), same->actions.size());
+    EXPECT_EQ(user.signals == nullptr, same->signals == nullptr);
+    if (user.signals != nullptr) {
+      EXPECT_EQ(*user.signals, *same->signals);
+    }
+    visited.emplace_back(user.key, user.id);
+    return true;
+  };
+  ASSERT_TRUE(state_->VisitUsers(catalog::UserKey(0), visit_all).ok());
+  EXPECT_TRUE(std::ranges::is_sorted(visited));
+  EXPECT_GT(visited.size(), kUsers / 2);
+  const std::vector<std::pair<catalog::UserKey, std::string>> all = std::exchange(visited, {});
+  ASSERT_TRUE(state_->VisitUsers(all[3].first, visit_all).ok());
+  EXPECT_EQ(visited.size(), all.size() - 3);
+  EXPECT_EQ(visited[0], all[3]);
+  int seen = 0;
+  ASSERT_TRUE(state_->VisitUsers(catalog::UserKey(0), [&](const UserState&) { return ++seen < 2; }).ok());
+  EXPECT_EQ(seen, 2);
+}
+
+TEST_F(SignalsTest, ActionsAreReadBackToTheFirst) {
+  ASSERT_TRUE(Open({}, "state", 1 << 20).ok());
+  constexpr uint32_t kActions = 1'000;  // far beyond what the record holds
+  const auto expect_all = [&](uint32_t count) {
+    std::vector<uint32_t> times;
+    const auto total =
+        state_->VisitActions(TestHasher().User("ann"), "ann", 0, [&](uint64_t ordinal, const Action& action) {
+          EXPECT_EQ(action.time_s, kStartUs / kSecondUs + static_cast<int64_t>(ordinal));
+          times.push_back(action.time_s);
+          return true;
+        });
+    ASSERT_TRUE(total.ok()) << total.status();
+    EXPECT_EQ(*total, count);
+    EXPECT_EQ(times.size(), count);
+  };
+  for (uint32_t i = 0; i < kActions; ++i) {
+    Append("click", "ann", fmt::format("item{}", i % 50), kStartUs + i * kSecondUs);
+    if (i % 250 != 100) continue;
+    ASSERT_TRUE(state_->CatchUp().ok());
+    expect_all(i + 1);  // some blocks are in the store, others wait
+    if (i > 500) {
+      ASSERT_TRUE(Open({}, "state", 1 << 20).ok());
+    }
+  }
+  ASSERT_TRUE(state_->CatchUp().ok());
+  expect_all(kActions);
+  std::vector<uint64_t> some;
+  ASSERT_TRUE(state_
+                  ->VisitActions(TestHasher().User("ann"), "ann", 130,
+                                 [&](uint64_t ordinal, const Action&) {
+                                   some.push_back(ordinal);
+                                   return some.size() < 3;
+                                 })
+                  .ok());
+  EXPECT_THAT(some, ElementsAre(129u, 128u, 127u));
+  EXPECT_EQ(*state_->VisitActions(TestHasher().User("bob"), "bob", 0, [](uint64_t, const Action&) { return true; }),
+            0u);
+}
+
 TEST_F(SignalsTest, ARetryCountsOnce) {
   ASSERT_TRUE(Open({Clicks()}).ok());
   for (int i = 0; i < 3; ++i) Append("click", "ann", "a", kStartUs, "the same");
@@ -192,6 +261,37 @@ TEST_F(SignalsTest, AnInterruptedBackfillGoesOnAndCountsNothingTwice) {
   ExpectVerified();
 }
 
+TEST_F(SignalsTest, WhatIsFoldedAheadIsNotFoldedAtTheOpening) {
+  ASSERT_TRUE(Open({Affinity()}).ok());
+  Append(1500);
+  ASSERT_TRUE(state_->CatchUp().ok());
+  const auto affinity = Values("affinity");
+  const auto wanted = ConfigWith({Affinity(), Clicks()});
+  ASSERT_TRUE(state_->FoldSignalsAhead(*wanted).ok());
+  EXPECT_EQ(Values("affinity"), affinity) << "the state goes on as it was";
+  Append(300);
+  ASSERT_TRUE(state_->CatchUp().ok());
+  ASSERT_TRUE(state_->FoldSignalsAhead(*wanted).ok());
+  log_.reads_left = 0;
+  EXPECT_TRUE(Open({Affinity(), Clicks()}).ok()) << "all of the log was read ahead";
+  log_.reads_left = ~uint64_t{0};
+  ASSERT_NE(state_, nullptr);
+  Append(200);
+  ASSERT_TRUE(state_->CatchUp().ok());
+  EXPECT_THAT(Values("clicks"), Not(IsEmpty()));
+  ExpectVerified();
+}
+
+TEST_F(SignalsTest, WhatWasFoldedAheadForAnotherConfigIsThrownAway) {
+  ASSERT_TRUE(Open({Affinity()}).ok());
+  Append(800);
+  ASSERT_TRUE(state_->CatchUp().ok());
+  ASSERT_TRUE(state_->FoldSignalsAhead(*ConfigWith({Affinity(), Recent()})).ok());
+  ASSERT_TRUE(Open({Affinity(), Clicks()}).ok());
+  EXPECT_THAT(Values("clicks"), Not(IsEmpty()));
+  ExpectVerified();
+}
+
 TEST_F(SignalsTest, ARemovedOneIsDroppedAndAChangedOneIsNew) {
   ASSERT_TRUE(Open({Affinity(), Clicks()}).ok());
   Append(800);
@@ -204,7 +304,7 @@ TEST_F(SignalsTest, ARemovedOneIsDroppedAndAChangedOneIsNew) {
   EXPECT_EQ(statistics->users, kUsers);
   EXPECT_EQ(statistics->share, 1);
   ASSERT_EQ(statistics->signals.size(), 1u);
-  EXPECT_GT(statistics->signals[0].users, 0u);
+  EXPECT_GT(statistics->signals[0].holders, 0u);
   EXPECT_LE(statistics->signals[0].newest_us, events_.now_us());
   ExpectVerified();
   // Nothing of a former one is met when it comes back.

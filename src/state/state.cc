@@ -1,32 +1,32 @@
 #include "state/state.h"
 
 #include <algorithm>
-#include <chrono>
-#include <condition_variable>
-#include <limits>
 #include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
 
 #include "base/check.h"
-#include "base/published.h"
 #include "base/status_macros.h"
 #include "base/thread_priority.h"
 #include "bowerbird/v1/event.pb.h"
-#include "bowerbird/v1/served.pb.h"
 #include "fmt/format.h"
 #include "state/adopt_signals.h"
+#include "state/append_health.h"
 #include "state/fold.h"
 #include "state/fold_group.h"
 #include "state/fold_waiters.h"
 #include "state/handover_log.h"
-#include "state/item_table_builder.h"
+#include "state/identities.h"
+#include "state/item_lanes.h"
+#include "state/item_table_publisher.h"
 #include "state/next_record.h"
 #include "state/open_store.h"
 #include "state/partition.h"
 #include "state/state_store.h"
+#include "state/stop_signal.h"
 #include "state/user_cache.h"
+#include "state/visit_users.h"
 
 namespace bowerbird::state {
 namespace {
@@ -48,48 +48,6 @@ constexpr uint64_t kStoreBytesMin = 256u << 20;
 // A tenth of the share of a thread that takes in events.
 constexpr int kFoldNice = 10;
 
-/// Version of the newest record of the item_tables topic; 0 for none.
-absl::StatusOr<uint64_t> LastTableVersion(const log::EventLog& log) {
-  ASSIGN_OR_RETURN(const Offset begin, log.BeginOffset(Topic::kItemTables, 0));
-  ASSIGN_OR_RETURN(const Offset end, log.EndOffset(Topic::kItemTables, 0));
-  // Offsets need not be dense: look further back until there is a record.
-  for (Offset back = 1; begin < end; back *= 2) {
-    Offset from = end - begin > back ? end - back : begin;
-    std::string newest;
-    while (from < end) {
-      ASSIGN_OR_RETURN(log::ReadResult read, log.Read(Topic::kItemTables, 0, from, 1024, 1 << 20));
-      if (!read.records.empty()) newest = std::move(read.records.back().value);
-      if (read.next_offset <= from) break;
-      from = read.next_offset;
-    }
-    v1::ItemTableRecord record;
-    if (!newest.empty() && record.ParseFromString(newest)) return record.version();
-    if (end - begin <= back) break;
-  }
-  return 0;
-}
-
-/// Tells threads to stop, and lets them sleep until then.
-class StopSignal {
- public:
-  void Stop() {
-    const std::lock_guard lock(mutex_);
-    stopped_ = true;
-    changed_.notify_all();
-  }
-  bool stopped() const { return WaitFor(0); }
-  /// True as soon as it is time to stop, false after `timeout_us`.
-  bool WaitFor(int64_t timeout_us) const {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::microseconds(timeout_us), [this] { return stopped_; });
-  }
-
- private:
-  mutable std::mutex mutex_;
-  mutable std::condition_variable changed_;
-  bool stopped_ = false;
-};
-
 /// What of state.cache_bytes is the store's, for blocks and for writes not yet flushed; users have the rest.
 uint64_t StoreBytes(uint64_t cache_bytes) {
   return std::max(cache_bytes / 4, std::min(cache_bytes / 2, kStoreBytesMin));
@@ -105,8 +63,12 @@ class StateImpl final : public State {
         stores_(options_.stores != nullptr ? *options_.stores : RocksStateStores()),
         policy_(*config_),
         signals_(std::make_shared<const signal::Set>(*config_)),
+        item_signals_(std::make_shared<const signal::Set>(*config_, signal::Per::kItem)),
         partition_count_(log->PartitionCount(Topic::kEvents)),
-        budget_(config_->state.cache_bytes - StoreBytes(config_->state.cache_bytes)) {}
+        budget_(config_->state.cache_bytes - StoreBytes(config_->state.cache_bytes)),
+        tables_(config_.get(), policy_.item_layout(), log, appends_,
+                {options_.owned, options_.publish, options_.version_offset, options_.version_step,
+                 [this] { stores_.MarkDamaged(dir_); }}) {}
   ~StateImpl() override { Stop(); }
 
   absl::Status Init(const std::string& dir);
@@ -122,34 +84,37 @@ class StateImpl final : public State {
   void WhenFolded(uint32_t partition, Offset offset, int64_t timeout_us, std::function<void(bool)> done) override {
     waiters_->Wait(partition, offset, timeout_us, std::move(done));
   }
+  absl::StatusOr<std::vector<Person>> Identities(catalog::UserKey key, std::string_view id) const override;
+  absl::Status Erase(std::span<const catalog::UserKey> users) override;
+  absl::Status VisitStored(const std::function<void(std::string_view, std::string_view, std::string_view)>&) override;
   std::shared_ptr<const signal::Set> signals() const override { return signals_; }
+  std::shared_ptr<const signal::Set> item_signals() const override { return item_signals_; }
+  absl::StatusOr<uint64_t> VisitActions(
+      catalog::UserKey key, std::string_view id, uint64_t before,
+      const std::function<bool(uint64_t ordinal, const Action& action)>& visit) const override;
   absl::StatusOr<SignalStatistics> CollectSignals(uint64_t users_max) override;
-  std::shared_ptr<const ItemTable> item_table() const override { return table_.Get(); }
-  std::shared_ptr<const ItemTable> PublishItemTable(int64_t time_us, uint64_t version) override;
+  absl::Status VisitUsers(catalog::UserKey from, const std::function<bool(const UserState&)>& visit) override;
+  absl::Status FoldSignalsAhead(const config::Config& wanted) override;
+  std::shared_ptr<const ItemTable> item_table() const override { return tables_.table(); }
+  std::shared_ptr<const ItemTable> PublishItemTable(int64_t time_us, uint64_t version) override {
+    return tables_.Publish(time_us, version);
+  }
+  ItemCountsDelta ItemCountsSince(uint64_t epoch, uint64_t change) override {
+    return tables_.CountsSince(epoch, change);
+  }
+  absl::Status TakeItemCounts(uint32_t peer, const ItemCountsDelta& delta) override {
+    return tables_.TakeCounts(peer, delta);
+  }
   Counters counters() const override;
   absl::Status Health() const override;
 
  private:
-  absl::Status OpenAndRead(std::vector<Offset>* offsets);  // with table_mutex_ held
+  absl::Status OpenAndRead(std::vector<Offset>* offsets);
   void FoldLoop(FoldGroup* group);
   void PublishLoop();
   void EvictIfExceeded() const;
-  void Absorb(Partition* partition);  // with table_mutex_ held
-  void AppendTableVersion(const ItemTable& table);
   void AppendDeadLetters(uint32_t partition, std::vector<DeadLetter> letters);
   absl::StatusOr<std::vector<Offset>> Ends() const;
-
-  /// What appends of ours to the log have come to; outlives this object, because the log calls back.
-  struct AppendHealth {
-    std::mutex mutex;
-    absl::Status status;
-  };
-  log::EventLog::AppendDone NoteAppend() const {
-    return [health = append_health_](const absl::StatusOr<std::vector<Offset>>& appended) {
-      const std::lock_guard lock(health->mutex);
-      health->status = appended.status();
-    };
-  }
 
   const std::shared_ptr<const config::Config> config_;
   log::EventLog* const log_;
@@ -158,25 +123,21 @@ class StateImpl final : public State {
   const StateStores& stores_;
   std::string dir_;
   const FoldPolicy policy_;
-  const std::shared_ptr<const signal::Set> signals_;
+  const std::shared_ptr<const signal::Set> signals_, item_signals_;
   const uint32_t partition_count_;
 
   std::unique_ptr<StateStore> store_;
   FoldCounters counters_;
   CacheBudget budget_;
+  std::unique_ptr<ItemLanes> item_lanes_;
   std::vector<std::unique_ptr<Partition>> partitions_;
   mutable std::atomic<uint32_t> evict_hand_ = 0;
   std::unique_ptr<FoldWaiters> waiters_;
   std::optional<HandoverLog> handovers_;
   std::atomic<uint64_t> handovers_sent_ = 0;
   std::vector<std::unique_ptr<FoldGroup>> groups_;
-  const std::shared_ptr<AppendHealth> append_health_ = std::make_shared<AppendHealth>();
-
-  std::mutex table_mutex_;                   ///< of what follows
-  std::optional<ItemTableBuilder> builder_;  ///< set by Init
-  uint64_t last_version_ = 0;
-
-  base::Published<ItemTable> table_;
+  const std::shared_ptr<AppendHealth> appends_ = std::make_shared<AppendHealth>();
+  ItemTablePublisher tables_;
 
   std::mutex run_mutex_;  ///< of what follows
   bool started_ = false;
@@ -192,43 +153,43 @@ absl::Status StateImpl::Init(const std::string& dir) {
   }
   dir_ = dir;
   std::vector<Offset> offsets;
-  {
-    const std::lock_guard lock(table_mutex_);
-    absl::Status read = OpenAndRead(&offsets);
-    if (absl::IsDataLoss(read) && !stores_.MarkedDamaged(dir_)) {
-      // What is damaged is made anew, once.
-      store_ = nullptr;
-      stores_.MarkDamaged(dir_);
-      read = OpenAndRead(&offsets);
-    }
-    RETURN_IF_ERROR(read);
-    if (log_->PartitionCount(Topic::kItemTables) > 0) {
-      ASSIGN_OR_RETURN(last_version_, LastTableVersion(*log_));
-    }
-    // A replay of the past makes tables of past times: the first one must not forbid them.
-    table_.Set(builder_->Build(options_.publish ? clock_->NowUs() : 0, 0));
+  absl::Status read = OpenAndRead(&offsets);
+  if (absl::IsDataLoss(read) && !stores_.MarkedDamaged(dir_)) {
+    // What is damaged is made anew, once.
+    store_ = nullptr;
+    stores_.MarkDamaged(dir_);
+    read = OpenAndRead(&offsets);
   }
+  RETURN_IF_ERROR(read);
   if (options_.publish) {
     ASSIGN_OR_RETURN(handovers_, HandoverLog::Open(log_, options_.handed_over));
   }
+  item_lanes_ = std::make_unique<ItemLanes>(item_signals_, store_.get(), &budget_);
   for (uint32_t index = 0; index < partition_count_; ++index) {
     partitions_.push_back(std::make_unique<Partition>(index, partition_count_, offsets[index], &policy_, signals_,
-                                                      store_.get(), &budget_, &counters_, options_.publish));
+                                                      item_lanes_.get(), store_.get(), &budget_, &counters_,
+                                                      options_.publish));
   }
+  // A replay of the past makes tables of past times: the first one must not forbid them.
+  RETURN_IF_ERROR(tables_.Begin(options_.publish ? clock_->NowUs() : 0, partitions_, item_lanes_.get(), &budget_));
   waiters_ = std::make_unique<FoldWaiters>(partition_count_, [this](uint32_t p) { return FoldedOffset(p); });
 
-  const uint32_t threads = std::clamp<uint32_t>(options_.threads, 1, partition_count_);
-  for (uint32_t thread = 0; thread < threads; ++thread) {
+  std::vector<Partition*> owned;
+  for (const auto& partition : partitions_) {
+    if (options_.owned.Has(partition->index())) owned.push_back(partition.get());
+  }
+  if (owned.empty()) {
+    return absl::InvalidArgumentError(fmt::format("state: found partitions {} to {} to fold; expected some of 0 to {}",
+                                                  options_.owned.first, options_.owned.end, partition_count_ - 1));
+  }
+  const size_t threads = std::clamp<size_t>(options_.threads, 1, owned.size());
+  for (size_t thread = 0; thread < threads; ++thread) {
     std::vector<Partition*> members;
-    for (uint32_t index = thread; index < partition_count_; index += threads)
-      members.push_back(partitions_[index].get());
+    for (size_t index = thread; index < owned.size(); index += threads) members.push_back(owned[index]);
     FoldGroup::Hooks hooks;
     hooks.advanced = [this](uint32_t partition) { waiters_->Advanced(partition); };
     hooks.batch_done = [this, thread](Partition* partition) -> absl::Status {
-      if (partition->untaken_item_events() >= kItemEventsMax) {
-        const std::lock_guard lock(table_mutex_);
-        Absorb(partition);
-      }
+      if (partition->untaken_item_events() >= kItemEventsMax) tables_.Absorb(partition);
       EvictIfExceeded();
       if (!budget_.Exceeded()) return absl::OkStatus();
       // Only users that the store has can leave memory.
@@ -251,20 +212,13 @@ absl::Status StateImpl::Init(const std::string& dir) {
 }
 
 absl::Status StateImpl::OpenAndRead(std::vector<Offset>* offsets) {
-  ASSIGN_OR_RETURN(store_, OpenStateStore(stores_, dir_, policy_, StoreBytes(config_->state.cache_bytes), *log_));
+  ASSIGN_OR_RETURN(
+      store_, OpenStateStore(stores_, dir_, policy_, StoreBytes(config_->state.cache_bytes), *log_, options_.owned));
   ASSIGN_OR_RETURN(*offsets, store_->LoadOffsets(partition_count_));
-  RETURN_IF_ERROR(AdoptSignals(stores_, dir_, *config_, *signals_, log_, *offsets, store_.get()));
-  builder_.emplace(*config_, policy_.item_layout(), partition_count_);
-  RETURN_IF_ERROR(
-      store_->ScanItems([&](catalog::ItemKey item, const ItemRecord& record) { builder_->Load(item, record); }));
+  RETURN_IF_ERROR(AdoptSignals(stores_, dir_, *config_, log_, *offsets, store_.get()));
   // What is too old to be shown again need not be held.
   const int64_t held_us = options_.publish ? clock_->NowUs() - int64_t{2} * kMovesSpanS * 1'000'000 : 0;
-  RETURN_IF_ERROR(store_->ScanNext([&](catalog::ItemKey from, NextRecord record) {
-    if (record.moves.empty() || int64_t{record.moves.front().time_s} * 1'000'000 < held_us) return;
-    builder_->LoadNext(from, std::move(record));
-  }));
-  builder_->SetOffsets(*offsets);
-  return absl::OkStatus();
+  return tables_.Load(*store_, *item_signals_, *offsets, held_us);
 }
 
 void StateImpl::Start() {
@@ -300,9 +254,46 @@ absl::Status StateImpl::Checkpoint(const std::string& to) {
   return store_->Checkpoint(to);
 }
 
+absl::StatusOr<std::vector<State::Person>> StateImpl::Identities(catalog::UserKey key, std::string_view id) const {
+  RETURN_IF_ERROR(Get(key, id).status());
+  return CollectIdentities(key, id, [this](catalog::UserKey user) {
+    return partitions_[catalog::PartitionOf(user, partition_count_)]->Identity(user);
+  });
+}
+
+absl::Status StateImpl::Erase(std::span<const catalog::UserKey> users) {
+  for (const auto& group : groups_) RETURN_IF_ERROR(group->Write());
+  return store_->Erase(users);
+}
+
+absl::Status StateImpl::VisitStored(
+    const std::function<void(std::string_view, std::string_view, std::string_view)>& visit) {
+  for (const auto& group : groups_) RETURN_IF_ERROR(group->Write());
+  for (size_t column = 0; column < StateStore::kColumns; ++column) {
+    RETURN_IF_ERROR(store_->VisitVersions(
+        static_cast<StateStore::Column>(column),
+        [&](std::string_view key, std::string_view value) { visit(StateStore::ColumnName(column), key, value); }));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<SignalStatistics> StateImpl::CollectSignals(uint64_t users_max) {
   for (const auto& group : groups_) RETURN_IF_ERROR(group->Write());
-  return CollectSignalStatistics(*store_, *signals_, users_max);
+  return CollectSignalStatistics(*store_, *signals_, *item_signals_, users_max);
+}
+
+absl::Status StateImpl::VisitUsers(catalog::UserKey from, const std::function<bool(const UserState&)>& visit) {
+  for (const auto& group : groups_) RETURN_IF_ERROR(group->Write());
+  return VisitStoredUsers(*store_, signals_, config_->state.sequence_max, from, visit);
+}
+
+absl::Status StateImpl::FoldSignalsAhead(const config::Config& wanted) {
+  const FoldPolicy policy(wanted);
+  if (policy.LayoutText() != policy_.LayoutText() || policy.MeaningText() != policy_.MeaningText())
+    return absl::OkStatus();
+  std::vector<Offset> offsets;
+  for (uint32_t partition = 0; partition < partition_count_; ++partition) offsets.push_back(FoldedOffset(partition));
+  return state::FoldSignalsAhead(stores_, dir_, wanted, *config_, log_, offsets);
 }
 
 void StateImpl::FoldLoop(FoldGroup* group) {
@@ -339,7 +330,7 @@ absl::Status StateImpl::CatchUp() {
   if (started_) {
     const auto caught_up = [&] {
       for (uint32_t p = 0; p < partition_count_; ++p) {
-        if (FoldedOffset(p) < ends[p]) return false;
+        if (options_.owned.Has(p) && FoldedOffset(p) < ends[p]) return false;
       }
       return true;
     };
@@ -365,10 +356,41 @@ absl::Status StateImpl::CatchUp() {
 }
 
 absl::StatusOr<std::shared_ptr<const UserState>> StateImpl::Get(catalog::UserKey key, std::string_view id) const {
-  auto state = partitions_[catalog::PartitionOf(key, partition_count_)]->Get(key, id);
+  const uint32_t partition = catalog::PartitionOf(key, partition_count_);
+  if (!options_.owned.Has(partition)) {
+    return absl::UnavailableError(fmt::format("state: partition {} is folded by another node", partition));
+  }
+  auto state = partitions_[partition]->Get(key, id);
   if (absl::IsDataLoss(state.status())) stores_.MarkDamaged(dir_);
   EvictIfExceeded();
   return state;
+}
+
+absl::StatusOr<uint64_t> StateImpl::VisitActions(
+    catalog::UserKey key, std::string_view id, uint64_t before,
+    const std::function<bool(uint64_t ordinal, const Action& action)>& visit) const {
+  ASSIGN_OR_RETURN(const Partition::Actions held,
+                   partitions_[catalog::PartitionOf(key, partition_count_)]->GetActions(key, id));
+  EvictIfExceeded();
+  const uint64_t in_blocks = held.total - held.newest.size();
+  uint64_t ordinal = before == 0 ? held.total : std::min(before, held.total);
+  while (ordinal > in_blocks) {
+    --ordinal;
+    if (!visit(ordinal, held.newest[ordinal - in_blocks])) return held.total;
+  }
+  while (ordinal > 0) {
+    const auto block = static_cast<uint32_t>((ordinal - 1) / kLifelongBlock);
+    const auto pending = std::ranges::find(held.pending, block, &SpilledBlock::ordinal);
+    absl::StatusOr<std::vector<Action>> actions =
+        pending != held.pending.end() ? pending->actions : store_->LoadLifelongBlock(key, block);
+    if (absl::IsDataLoss(actions.status())) stores_.MarkDamaged(dir_);
+    RETURN_IF_ERROR(actions.status());
+    while (ordinal > uint64_t{block} * kLifelongBlock) {
+      --ordinal;
+      if (!visit(ordinal, (*actions)[ordinal % kLifelongBlock])) return held.total;
+    }
+  }
+  return held.total;
 }
 
 /// Takes the least recently used users of one partition after the other, until memory is within its bound or nothing
@@ -376,34 +398,9 @@ absl::StatusOr<std::shared_ptr<const UserState>> StateImpl::Get(catalog::UserKey
 void StateImpl::EvictIfExceeded() const {
   for (uint32_t without = 0; budget_.Exceeded() && without < partition_count_;) {
     const uint32_t at = evict_hand_++ % partition_count_;
-    without = partitions_[at]->TryEvict(kEvictAtOnce) > 0 ? 0 : without + 1;
+    const size_t evicted = partitions_[at]->TryEvict(kEvictAtOnce) + item_lanes_->TryEvict(kEvictAtOnce);
+    without = evicted > 0 ? 0 : without + 1;
   }
-}
-
-void StateImpl::Absorb(Partition* partition) {
-  // Under one lock: a table made between the two steps would claim events that it does not have.
-  std::vector<ItemEvent> events;
-  const Offset folded = partition->TakeItemEvents(&events);
-  builder_->Absorb(partition->index(), folded, &events);
-}
-
-std::shared_ptr<const ItemTable> StateImpl::PublishItemTable(int64_t time_us, uint64_t version) {
-  const std::lock_guard lock(table_mutex_);
-  for (const auto& partition : partitions_) Absorb(partition.get());
-  last_version_ = version == 0 ? last_version_ + 1 : std::max(version, last_version_);
-  std::shared_ptr<const ItemTable> table = builder_->Build(time_us, version == 0 ? last_version_ : version);
-  if (options_.publish) AppendTableVersion(*table);
-  table_.Set(table);
-  return table;
-}
-
-void StateImpl::AppendTableVersion(const ItemTable& table) {
-  v1::ItemTableRecord record;
-  record.set_version(table.version());
-  record.set_time_us(table.time_us());
-  record.mutable_offsets()->Add(table.offsets().begin(), table.offsets().end());
-  log::AppendRecord append{Topic::kItemTables, 0, {}, record.SerializeAsString()};
-  log_->AppendAsync({std::move(append)}, NoteAppend());
 }
 
 void StateImpl::AppendDeadLetters(uint32_t partition, std::vector<DeadLetter> letters) {
@@ -423,7 +420,8 @@ void StateImpl::AppendDeadLetters(uint32_t partition, std::vector<DeadLetter> le
       record.clear_value();
       value = record.SerializeAsString();
     }
-    log_->AppendAsync({log::AppendRecord{Topic::kDeadLetters, target, std::move(key), std::move(value)}}, NoteAppend());
+    log_->AppendAsync({log::AppendRecord{Topic::kDeadLetters, target, std::move(key), std::move(value)}},
+                      AppendHealth::Note(appends_));
   }
 }
 
@@ -431,10 +429,7 @@ void StateImpl::PublishLoop() {
   const int64_t interval_us = std::max<int64_t>(config_->state.item_table_interval_us, 1'000);
   int64_t published_us = base::MonotonicUs();
   while (!stop_.WaitFor(interval_us)) {
-    const std::shared_ptr<const ItemTable> last = table_.Get();
-    bool news = base::MonotonicUs() - published_us >= kTableAgeUsMax;
-    for (uint32_t p = 0; p < partition_count_ && !news; ++p) news = FoldedOffset(p) != last->offsets()[p];
-    if (!news) continue;
+    if (!tables_.HasNews() && base::MonotonicUs() - published_us < kTableAgeUsMax) continue;
     PublishItemTable(clock_->NowUs(), 0);
     published_us = base::MonotonicUs();
   }
@@ -446,6 +441,10 @@ State::Counters StateImpl::counters() const {
   counters.duplicates = counters_.duplicates;
   counters.too_late = counters_.too_late;
   counters.dead_letters = counters_.dead_letters;
+  for (size_t reason = 0; reason < kMarkReasons; ++reason) {
+    counters.left_out[reason] = counters_.left_out[reason];
+    counters.marks[reason] = counters_.marks[reason];
+  }
   for (const auto& group : groups_) {
     counters.flushes += group->writes();
     counters.batch_bytes += group->batch_bytes();
@@ -453,8 +452,10 @@ State::Counters StateImpl::counters() const {
   }
   counters.bytes_written = store_->file_bytes_written();
   counters.users_cached = static_cast<uint64_t>(budget_.users.load());
-  counters.cache_bytes = static_cast<uint64_t>(budget_.bytes.load()) + store_->memory_bytes();
+  counters.cache_bytes =
+      static_cast<uint64_t>(budget_.bytes.load() + budget_.table_bytes.load()) + store_->memory_bytes();
   for (uint32_t p = 0; p < partition_count_; ++p) {
+    if (!options_.owned.Has(p)) continue;
     const Offset folded = FoldedOffset(p);
     const absl::StatusOr<Offset> end = log_->EndOffset(Topic::kEvents, p);
     if (!end.ok() || *end <= folded) continue;
@@ -468,8 +469,7 @@ State::Counters StateImpl::counters() const {
 
 absl::Status StateImpl::Health() const {
   for (const auto& group : groups_) RETURN_IF_ERROR(group->Health());
-  const std::lock_guard lock(append_health_->mutex);
-  return append_health_->status;
+  return appends_->status();
 }
 
 }  // namespace

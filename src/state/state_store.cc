@@ -1,5 +1,7 @@
 #include "state/state_store.h"
 
+#include <utility>
+
 #include "base/byte_codec.h"
 #include "base/status_macros.h"
 #include "fmt/format.h"
@@ -10,8 +12,8 @@ namespace {
 // Views of the offsets column: this module's own is the only one yet; each signal will have its own name there.
 constexpr std::string_view kOffsetPrefix = "offset/state/";
 constexpr std::string_view kFormatPrefix = "format/";
-/// First byte of the keys of users' signals: items' will have their own.
-constexpr char kUserSignals = 'u';
+/// First byte of the keys of users' and of items' signals.
+constexpr char kUserSignals = 'u', kItemSignals = 'i';
 
 std::string KeyBytes(uint64_t key) {
   std::string bytes;
@@ -50,6 +52,29 @@ bool ParseSignalKey(std::string_view key, catalog::UserKey* user, uint64_t* sign
   return true;
 }
 
+std::string ItemSignalPrefix() { return std::string(1, kItemSignals); }
+
+std::string ItemSignalPrefix(catalog::ItemKey item) {
+  std::string bytes = ItemSignalPrefix();
+  base::PutBigEndian64(item.value, &bytes);
+  return bytes;
+}
+
+std::string ItemSignalKey(catalog::ItemKey item, uint64_t signal, uint32_t partition) {
+  std::string bytes = ItemSignalPrefix(item);
+  base::PutBigEndian64(signal, &bytes);
+  base::PutBigEndian32(partition, &bytes);
+  return bytes;
+}
+
+bool ParseItemSignalKey(std::string_view key, catalog::ItemKey* item, uint64_t* signal, uint32_t* partition) {
+  if (key.size() != 1 + 2 * sizeof(uint64_t) + sizeof(uint32_t) || key[0] != kItemSignals) return false;
+  item->value = base::GetBigEndian64(key.data() + 1);
+  *signal = base::GetBigEndian64(key.data() + 1 + sizeof(uint64_t));
+  *partition = base::GetBigEndian32(key.data() + 1 + 2 * sizeof(uint64_t));
+  return true;
+}
+
 std::string OffsetKey(uint32_t partition) {
   std::string bytes(kOffsetPrefix);
   base::PutBigEndian32(partition, &bytes);
@@ -77,6 +102,44 @@ absl::Status StateStore::ScanItems(const std::function<void(catalog::ItemKey, co
     visit(catalog::ItemKey(base::GetBigEndian64(at->key().data())), record);
   }
   return at->status();
+}
+
+absl::StatusOr<std::vector<StoredItemSignal>> StateStore::LoadItemSignals(catalog::ItemKey item) const {
+  const std::string prefix = ItemSignalPrefix(item);
+  std::vector<StoredItemSignal> signals;
+  const std::unique_ptr<Cursor> at = NewCursor(kSignals, prefix);
+  for (; at->valid() && at->key().starts_with(prefix); at->Next()) {
+    catalog::ItemKey of;
+    StoredItemSignal signal;
+    if (!ParseItemSignalKey(at->key(), &of, &signal.id, &signal.partition)) {
+      return absl::DataLossError("state: signals: damaged key");
+    }
+    signal.value = at->value();
+    signals.push_back(std::move(signal));
+  }
+  RETURN_IF_ERROR(at->status());
+  return signals;
+}
+
+absl::Status StateStore::ScanItemSignals(
+    const std::function<absl::Status(catalog::ItemKey, std::vector<StoredItemSignal>)>& visit) const {
+  const std::string prefix = ItemSignalPrefix();
+  catalog::ItemKey last;
+  std::vector<StoredItemSignal> signals;
+  const std::unique_ptr<Cursor> at = NewCursor(kSignals, prefix);
+  for (; at->valid() && at->key().starts_with(prefix); at->Next()) {
+    catalog::ItemKey item;
+    StoredItemSignal signal;
+    if (!ParseItemSignalKey(at->key(), &item, &signal.id, &signal.partition)) {
+      return absl::DataLossError("state: signals: damaged key");
+    }
+    if (item != last && !signals.empty()) RETURN_IF_ERROR(visit(last, std::exchange(signals, {})));
+    last = item;
+    signal.value = at->value();
+    signals.push_back(std::move(signal));
+  }
+  RETURN_IF_ERROR(at->status());
+  return signals.empty() ? absl::OkStatus() : visit(last, std::move(signals));
 }
 
 absl::Status StateStore::ScanNext(const std::function<void(catalog::ItemKey, NextRecord)>& visit) const {

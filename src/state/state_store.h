@@ -19,9 +19,16 @@
 
 namespace bowerbird::state {
 
-/// One value of the column `signals`.
+/// One user's value of a signal in the column `signals`.
 struct StoredSignal {
   uint64_t id = 0;  ///< signal::Definition::id
+  std::string value;
+};
+
+/// What one partition has counted of an item for a signal, in the same column.
+struct StoredItemSignal {
+  uint64_t id = 0;
+  uint32_t partition = 0;
   std::string value;
 };
 
@@ -48,10 +55,12 @@ class StateStore {
     virtual ~Batch() = default;
     virtual void MergeUser(catalog::UserKey user, std::string_view ops) = 0;
     virtual void PutLifelongBlock(catalog::UserKey user, const SpilledBlock& block) = 0;
+    virtual void DropLifelongBlock(catalog::UserKey user, uint32_t ordinal) = 0;
     virtual void MergeItem(catalog::ItemKey item, const ItemRecord& added) = 0;
     virtual void MergeNext(catalog::ItemKey from, const NextRecord& added) = 0;
     /// An empty value takes it away.
     virtual void PutSignal(catalog::UserKey user, uint64_t signal, std::string_view value) = 0;
+    virtual void PutItemSignal(catalog::ItemKey item, uint64_t signal, uint32_t partition, std::string_view value) = 0;
     virtual void PutOffset(uint32_t partition, log::Offset folded) = 0;
     virtual void PutFormat(std::string_view key, std::string_view text) = 0;
     virtual uint64_t bytes() const = 0;
@@ -77,6 +86,8 @@ class StateStore {
   /// The signals of each of `users`, which ascend.
   virtual absl::StatusOr<std::vector<std::vector<StoredSignal>>> LoadSignals(
       std::span<const catalog::UserKey> users) const = 0;
+  /// The signals of an item, by id, then by partition.
+  virtual absl::StatusOr<std::vector<StoredItemSignal>> LoadItemSignals(catalog::ItemKey item) const;
   /// NotFound: no such block.
   virtual absl::StatusOr<std::vector<Action>> LoadLifelongBlock(catalog::UserKey user, uint32_t ordinal) const = 0;
   /// 0 for a partition without one.
@@ -88,7 +99,8 @@ class StateStore {
   static constexpr size_t kColumns = 5;
   static std::string_view ColumnName(size_t column);
 
-  /// Walks a column in key order, as readers saw it when the cursor was made. Views hold until Next.
+  /// Walks a column in key order, from the first key that is not below `from`, as readers saw it when the cursor was
+  /// made. Views hold until Next.
   class Cursor {
    public:
     virtual ~Cursor() = default;
@@ -98,9 +110,20 @@ class StateStore {
     virtual void Next() = 0;
     virtual absl::Status status() const = 0;
   };
-  virtual std::unique_ptr<Cursor> NewCursor(Column column) const = 0;
+  virtual std::unique_ptr<Cursor> NewCursor(Column column, std::string_view from) const = 0;
+
+  std::unique_ptr<Cursor> NewCursor(Column column) const { return NewCursor(column, ""); }
+
+  /// What was written over of these users is in no file any more. Cost: writes anew the files in which they are.
+  virtual absl::Status Erase(std::span<const catalog::UserKey> users) = 0;
+  /// Every key and value that memory and files hold of a column, those that were written over too.
+  virtual absl::Status VisitVersions(
+      Column column, const std::function<void(std::string_view key, std::string_view value)>& visit) const = 0;
 
   absl::Status ScanItems(const std::function<void(catalog::ItemKey, const ItemRecord&)>& visit) const;
+  /// Items ascending, each with all of its signals.
+  absl::Status ScanItemSignals(
+      const std::function<absl::Status(catalog::ItemKey, std::vector<StoredItemSignal>)>& visit) const;
   absl::Status ScanNext(const std::function<void(catalog::ItemKey, NextRecord)>& visit) const;
   /// Keys and values of two stores side by side: `visit` gets null for a side that lacks the key.
   static absl::Status Compare(const StateStore& a, const StateStore& b, Column column,
@@ -141,6 +164,11 @@ std::string SignalPrefix(catalog::UserKey user);
 std::string SignalKey(catalog::UserKey user, uint64_t signal);
 /// False: not such a key.
 bool ParseSignalKey(std::string_view key, catalog::UserKey* user, uint64_t* signal);
+/// Before all users' signals; of one item's together; and what one partition counted of one of them.
+std::string ItemSignalPrefix();
+std::string ItemSignalPrefix(catalog::ItemKey item);
+std::string ItemSignalKey(catalog::ItemKey item, uint64_t signal, uint32_t partition);
+bool ParseItemSignalKey(std::string_view key, catalog::ItemKey* item, uint64_t* signal, uint32_t* partition);
 std::string OffsetKey(uint32_t partition);
 std::string OffsetValue(log::Offset folded);
 std::string FormatKey(std::string_view key);

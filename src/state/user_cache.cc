@@ -29,7 +29,8 @@ size_t MemoryBytes(const UserState& view) {
 
 size_t MemoryBytes(const CachedUser& user) {
   return kOverheadBytes + sizeof(CachedUser) + user.record.MemoryBytes() + user.pending_ops.capacity() +
-         user.pending_blocks.size() * (sizeof(SpilledBlock) + kLifelongBlock * sizeof(Action)) +
+         (user.pending_blocks.size() + user.blocks_being_written.size()) *
+             (sizeof(SpilledBlock) + kLifelongBlock * sizeof(Action)) +
          (user.signals == nullptr ? 0 : user.signals->MemoryBytes()) +
          (user.view == nullptr ? 0 : MemoryBytes(*user.view));
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <list>
@@ -16,13 +17,16 @@
 
 namespace bowerbird::state {
 
-/// Memory of the users of all partitions together.
+/// Memory of the users and items of all partitions together.
 struct CacheBudget {
   explicit CacheBudget(uint64_t bytes_max) : bytes_max(static_cast<int64_t>(bytes_max)) {}
   const int64_t bytes_max;
-  std::atomic<int64_t> bytes = 0;
+  std::atomic<int64_t> bytes = 0;  ///< of what can leave memory once it is written
   std::atomic<int64_t> users = 0;
-  bool Exceeded() const { return bytes > bytes_max; }
+  /// Of the signals in the item table, which cannot. They are let have three quarters: what is more is beyond the
+  /// budget.
+  std::atomic<int64_t> table_bytes = 0;
+  bool Exceeded() const { return bytes > bytes_max - std::min<int64_t>(table_bytes, bytes_max / 4 * 3); }
 };
 
 /// A user in memory: the record, and what of it the store does not have yet.
@@ -30,7 +34,8 @@ struct CachedUser {
   catalog::UserKey key;
   UserRecord record;
   std::string pending_ops;  ///< encoded, applied to `record` already
-  std::vector<SpilledBlock> pending_blocks;
+  std::vector<SpilledBlock> pending_blocks, blocks_being_written;
+  uint32_t blocks_to_drop = 0;           ///< the store's first lifelong blocks, of who was forgotten or became another
   std::unique_ptr<UserSignals> signals;  ///< null while nothing was counted
   bool listed_dirty = false;
   bool being_written = false;             ///< handed to the store, which has not answered yet: must not leave

@@ -11,8 +11,9 @@
 namespace bowerbird::state {
 namespace {
 
-// The first byte of an operation: two bits of kind, what follows, and the third bit of kind.
+// The first byte of an operation: two bits of kind, what follows, and the third and fourth bit of kind.
 constexpr uint8_t kHasPrint = 1 << 2, kHasCategories = 1 << 3, kHasCollection = 1 << 4, kHasId = 1 << 5;
+constexpr uint8_t kMovesBlocks = kHasCategories;  // of a merge or a becoming
 constexpr int kKindHighShift = 6;
 
 uint8_t KindBits(UserOp::Kind kind) {
@@ -21,7 +22,7 @@ uint8_t KindBits(UserOp::Kind kind) {
 }
 
 UserOp::Kind KindOf(uint8_t flags) {
-  return static_cast<UserOp::Kind>((flags & 3) | (((flags >> kKindHighShift) & 1) << 2));
+  return static_cast<UserOp::Kind>((flags & 3) | (((flags >> kKindHighShift) & 3) << 2));
 }
 
 uint32_t SecondsOf(int64_t time_us) {
@@ -112,16 +113,49 @@ void SpanTime(int64_t first_us, int64_t last_us, UserRecord* record) {
   record->last_time_us = record->events == 0 ? last_us : std::max(record->last_time_us, last_us);
 }
 
-/// What the id holds has been handed over; its prints stay, for retries of what it did, and its lifelong blocks.
+/// What the id holds has been handed over; its prints stay, for retries of what it did.
 void Become(const UserOp& op, UserRecord* record) {
   UserRecord left;
   left.id = std::move(record->id);
   left.prints = std::move(record->prints);
-  left.actions_total = record->actions_total - record->actions.size();
+  if (!op.moves_blocks) left.actions_total = record->actions_total - record->actions.size();
   left.merged = std::move(record->merged);
+  left.mark = record->mark;
   left.becomes = op.payload;
   left.becomes_key = op.other;
   *record = std::move(left);
+}
+
+/// Leaves what tells a retry of what the forgotten user did from the act of a new one: its time.
+void Forget(const UserOp& op, UserRecord* record) {
+  *record = UserRecord();
+  record->prints.Forget(op.event_time_us);
+}
+
+/// Lifelong blocks of another id come between the user's own ones and the newest actions, in which those of both are in
+/// the order of time.
+void TakeBlocks(const UserOp& op, UserRecord* record, std::vector<SpilledBlock>* spilled) {
+  for (size_t i = 0; spilled != nullptr && i < op.blocks.size(); ++i) {
+    absl::StatusOr<std::vector<Action>> actions = DecodeLifelongBlock(op.blocks[i]);
+    if (!actions.ok()) actions.emplace(kLifelongBlock);  // FoldPolicy::Check has refused it
+    spilled->push_back({LifelongBlocks(*record) + static_cast<uint32_t>(i), *std::move(actions)});
+  }
+  record->actions_total += uint64_t{op.block_count} * kLifelongBlock;
+}
+
+/// Marks by rules that overlap are one; what an operator said stays until an operator says something else.
+void Mark(const UserMark& mark, UserMark* of_user) {
+  if (!IsByRule(mark.reason)) {
+    *of_user = mark;
+    return;
+  }
+  if (of_user->reason == MarkReason::kByHand || of_user->reason == MarkReason::kUnmarked) return;
+  const UserMark before = *of_user;
+  *of_user = mark;
+  if (IsByRule(before.reason) && mark.from_us <= before.until_us && before.from_us <= mark.until_us) {
+    of_user->from_us = std::min(mark.from_us, before.from_us);
+    of_user->until_us = std::max(mark.until_us, before.until_us);
+  }
 }
 
 void Merge(const UserLayout& layout, const UserOp& op, UserRecord* record, std::vector<SpilledBlock>* spilled) {
@@ -136,10 +170,17 @@ void Merge(const UserLayout& layout, const UserOp& op, UserRecord* record, std::
     record->becomes_key = {};
   }
   const absl::StatusOr<UserRecord> decoded = DecodeUserRecord(op.payload);
-  if (!decoded.ok() || decoded->events == 0) return;
+  if (!decoded.ok()) return;
   const UserRecord& other = *decoded;
+  if (other.mark.reason == MarkReason::kByHand || IsByRule(other.mark.reason)) {
+    UserMark mark = other.mark;
+    mark.source_offset = record->mark.source_offset;  // of its own partition
+    if (record->mark.reason != MarkReason::kUnmarked) Mark(mark, &record->mark);
+  }
+  if (other.events == 0) return;
   SpanTime(other.first_time_us, other.last_time_us, record);
   record->events += other.events;
+  TakeBlocks(op, record, spilled);
   record->actions_total += other.actions.size();
   record->actions.insert(record->actions.end(), other.actions.begin(), other.actions.end());
   std::stable_sort(record->actions.begin(), record->actions.end(),
@@ -151,13 +192,14 @@ void Merge(const UserLayout& layout, const UserOp& op, UserRecord* record, std::
   for (const CollectionState& collection : other.collections) {
     for (const catalog::ItemKey item : collection.items) AddToCollection(collection.name, item, record);
   }
+  if (op.left_out) return;
   for (const Affinity& affinity : other.affinities) {
     AddAffinity(layout, affinity.category, affinity.weight, affinity.time_us, record);
   }
 }
 
-// In the byte before a merge's payload: hops, and whether the other became this user with it.
-constexpr uint8_t kIdentified = 0x80;
+// In the byte before a merge's payload: hops, whether the other became this user with it, and whether it is left out.
+constexpr uint8_t kIdentified = 0x80, kLeftOut = 0x40, kHopsBits = kLeftOut - 1;
 
 }  // namespace
 
@@ -170,6 +212,7 @@ void EncodeUserOp(const UserOp& op, std::string* out) {
   const bool action = op.kind == UserOp::Kind::kAction;
   const uint8_t flags = KindBits(op.kind) | (op.print != 0 ? kHasPrint : 0) |
                         (action && !op.categories.empty() ? kHasCategories : 0) |
+                        (op.moves_blocks || op.block_count > 0 ? kMovesBlocks : 0) |
                         (action && !op.collection.empty() ? kHasCollection : 0) | (op.id.empty() ? 0 : kHasId);
   base::PutFixed(flags, out);
   if (flags & kHasId) base::PutString(op.id, out);
@@ -184,10 +227,13 @@ void EncodeUserOp(const UserOp& op, std::string* out) {
     base::PutFixed(op.other.value, out);
     if (op.kind == UserOp::Kind::kMerge) {
       base::PutVarint(op.offset, out);
-      base::PutFixed(static_cast<uint8_t>(op.hops | (op.identified ? kIdentified : 0)), out);
+      base::PutFixed(static_cast<uint8_t>(op.hops | (op.identified ? kIdentified : 0) | (op.left_out ? kLeftOut : 0)),
+                     out);
+      if (op.block_count > 0) base::PutVarint(op.block_count, out);
     }
     base::PutString(op.payload, out);
   }
+  if (op.kind == UserOp::Kind::kMark) EncodeUserMark(op.mark, out);
   if (!action) return;
   base::PutFixed(op.type, out);
   base::PutFixed(op.surface, out);
@@ -219,16 +265,27 @@ bool UserOpReader::Next(UserOp* op) {
   }
   op->item.value = HasItem(op->kind) ? in.Fixed<uint64_t>() : 0;
   op->payload = {};
+  op->moves_blocks = op->kind == UserOp::Kind::kBecome && (flags & kMovesBlocks) != 0;
+  op->block_count = 0;
+  op->blocks.clear();
   if (op->kind == UserOp::Kind::kMerge || op->kind == UserOp::Kind::kBecome) {
     op->other.value = in.Fixed<uint64_t>();
     if (op->kind == UserOp::Kind::kMerge) {
       op->offset = in.Varint();
       const auto hops = in.Fixed<uint8_t>();
       op->identified = (hops & kIdentified) != 0;
-      op->hops = static_cast<uint8_t>(hops & (kIdentified - 1));
+      op->left_out = (hops & kLeftOut) != 0;
+      op->hops = static_cast<uint8_t>(hops & kHopsBits);
+      if (flags & kMovesBlocks) {
+        const uint64_t count = in.Varint();
+        in_range &= count > 0 && count <= kMovedBlocksMax;
+        op->block_count = in_range ? static_cast<uint32_t>(count) : 0;
+      }
     }
     op->payload = in.String();
   }
+  op->mark = {};
+  if (op->kind == UserOp::Kind::kMark) in_range = DecodeUserMark(&in, &op->mark) && in_range;
   op->collection = {};
   op->categories.clear();
   if (op->kind == UserOp::Kind::kAction) {
@@ -241,7 +298,7 @@ bool UserOpReader::Next(UserOp* op) {
       for (std::string_view& category : op->categories) category = in.String();
     }
   }
-  ok_ = in.ok() && op->kind <= UserOp::Kind::kBecome && in_range && op->event_time_us >= 0 &&
+  ok_ = in.ok() && op->kind <= UserOp::Kind::kMark && in_range && op->event_time_us >= 0 &&
         op->event_time_us <= kTimeUsMax;
   rest_ = in.rest();
   return ok_;
@@ -252,6 +309,8 @@ void ApplyUserOp(const UserLayout& layout, const UserOp& op, UserRecord* record,
   if (op.print != 0) {
     record->prints.Add(op.print, op.event_time_us, op.receive_time_us, layout.dedupe_prints, layout.dedupe_window_us);
   }
+  if (op.kind == UserOp::Kind::kForget) return Forget(op, record);
+  if (op.kind == UserOp::Kind::kMark) return Mark(op.mark, &record->mark);
   if (op.kind == UserOp::Kind::kBecome) return Become(op, record);
   if (op.kind == UserOp::Kind::kMerge) return Merge(layout, op, record, spilled);
   // The fold hands it on to whom the id has become.
@@ -262,6 +321,8 @@ void ApplyUserOp(const UserLayout& layout, const UserOp& op, UserRecord* record,
     case UserOp::Kind::kCount:
     case UserOp::Kind::kMerge:
     case UserOp::Kind::kBecome:
+    case UserOp::Kind::kForget:
+    case UserOp::Kind::kMark:
       break;
     case UserOp::Kind::kImpression:
       record->seen.Mark(op.item, SecondsOf(op.event_time_us), 1);

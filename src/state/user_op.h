@@ -33,6 +33,8 @@ struct UserOp {
     kUnhide = 4,
     kMerge = 5,   ///< another id hands over what it did
     kBecome = 6,  ///< the id becomes another user: what it holds has been handed over
+    kForget = 7,  ///< nothing before it is known any more, but that events from before it may be repeats
+    kMark = 8,    ///< whether the user's events are marked traffic
   };
   Kind kind = Kind::kCount;
   int64_t event_time_us = 0;
@@ -48,7 +50,12 @@ struct UserOp {
   uint64_t offset = 0;                       ///< kMerge: of the record of the other's partition
   bool identified = false;                   ///< kMerge: the other became this user with it
   uint8_t hops = 0;                          ///< kMerge
+  bool left_out = false;                     ///< kMerge: of a marked user; no interest follows from it
   std::string_view payload;                  ///< kMerge: a record, encoded; kBecome: the user's id
+  bool moves_blocks = false;                 ///< kBecome: its lifelong blocks are handed over, too
+  uint32_t block_count = 0;                  ///< kMerge: lifelong blocks that it brings
+  std::vector<std::string_view> blocks;      ///< kMerge: those, encoded, oldest first; not in an operation's bytes
+  UserMark mark;                             ///< kMark
 };
 
 /// Whether the operation has an item.

@@ -12,6 +12,8 @@ namespace {
 constexpr uint8_t kFormat = 1;
 /// A record with what few users have: whom it has become, who has become it.
 constexpr uint8_t kFormatMerged = 2;
+/// With that, and with a mark.
+constexpr uint8_t kFormatMarked = 3;
 
 // Columns, so that the compressor finds like beside like.
 void PutActions(const Action* actions, size_t count, std::string* out) {
@@ -45,6 +47,8 @@ std::vector<catalog::ItemKey> GetItems(base::Reader* in) {
   return items;
 }
 
+bool IsTime(int64_t time_us) { return time_us >= 0 && time_us <= kTimeUsMax; }
+
 bool ByItem(const SeenItem& a, const SeenItem& b) { return a.item < b.item; }
 
 }  // namespace
@@ -65,12 +69,30 @@ size_t UserRecord::MemoryBytes() const {
   return bytes;
 }
 
+void EncodeUserMark(const UserMark& mark, std::string* out) {
+  base::PutFixed(static_cast<uint8_t>(mark.reason), out);
+  base::PutSigned(mark.from_us, out);
+  base::PutSigned(mark.until_us, out);
+  base::PutVarint(mark.source_offset, out);
+}
+
+bool DecodeUserMark(base::Reader* in, UserMark* mark) {
+  const auto reason = in->Fixed<uint8_t>();
+  mark->from_us = in->Signed();
+  mark->until_us = in->Signed();
+  mark->source_offset = in->Varint();
+  if (!in->ok() || reason >= kMarkReasons || !IsTime(mark->from_us) || !IsTime(mark->until_us)) return false;
+  mark->reason = static_cast<MarkReason>(reason);
+  return true;
+}
+
 std::string EncodeUserRecord(const UserRecord& record) {
   std::string out;
   out.reserve(96 + record.id.size() + record.actions.size() * 15 + record.seen.size() * 12 + record.prints.size() * 12 +
               record.affinities.size() * 24);
   const bool merged = !record.becomes.empty() || !record.merged.empty() || !record.unhidden.empty();
-  base::PutFixed(merged ? kFormatMerged : kFormat, &out);
+  const bool marked = record.mark.reason != MarkReason::kRules;
+  base::PutFixed(marked ? kFormatMarked : merged ? kFormatMerged : kFormat, &out);
   base::PutString(record.id, &out);
   base::PutVarint(record.events, &out);
   base::PutSigned(record.first_time_us, &out);
@@ -92,7 +114,7 @@ std::string EncodeUserRecord(const UserRecord& record) {
     base::PutFixed(affinity.weight, &out);
     base::PutSigned(record.last_time_us - affinity.time_us, &out);
   }
-  if (!merged) return out;
+  if (!merged && !marked) return out;
   base::PutString(record.becomes, &out);
   base::PutFixed(record.becomes_key.value, &out);
   base::PutVarint(record.merged.size(), &out);
@@ -101,13 +123,14 @@ std::string EncodeUserRecord(const UserRecord& record) {
     base::PutVarint(source.offset, &out);
   }
   PutItems(record.unhidden, &out);
+  if (marked) EncodeUserMark(record.mark, &out);
   return out;
 }
 
 absl::StatusOr<UserRecord> DecodeUserRecord(std::string_view bytes) {
   base::Reader in(bytes);
   const auto format = in.Fixed<uint8_t>();
-  if (format != kFormat && format != kFormatMerged) return absl::DataLossError("user record: unknown format");
+  if (format < kFormat || format > kFormatMarked) return absl::DataLossError("user record: unknown format");
   UserRecord record;
   record.id = in.String();
   record.events = in.Varint();
@@ -130,7 +153,7 @@ absl::StatusOr<UserRecord> DecodeUserRecord(std::string_view bytes) {
     affinity.time_us =
         static_cast<int64_t>(static_cast<uint64_t>(record.last_time_us) - static_cast<uint64_t>(in.Signed()));
   }
-  if (format == kFormatMerged) {
+  if (format >= kFormatMerged) {
     record.becomes = in.String();
     record.becomes_key.value = in.Fixed<uint64_t>();
     record.merged.resize(in.Count(9));
@@ -140,9 +163,9 @@ absl::StatusOr<UserRecord> DecodeUserRecord(std::string_view bytes) {
     }
     record.unhidden = GetItems(&in);
   }
-  const auto is_time = [](int64_t time_us) { return time_us >= 0 && time_us <= kTimeUsMax; };
-  if (!in.ok() || !in.empty() || !is_time(record.first_time_us) || !is_time(record.last_time_us) ||
-      !std::ranges::all_of(record.affinities, is_time, &Affinity::time_us)) {
+  const bool mark_fits = format != kFormatMarked || DecodeUserMark(&in, &record.mark);
+  if (!mark_fits || !in.ok() || !in.empty() || !IsTime(record.first_time_us) || !IsTime(record.last_time_us) ||
+      !std::ranges::all_of(record.affinities, IsTime, &Affinity::time_us)) {
     return absl::DataLossError("user record: damaged");
   }
   return record;
@@ -168,6 +191,7 @@ std::shared_ptr<UserState> MakeUserState(catalog::UserKey key, const UserRecord&
   state->key = key;
   state->id = record.id;
   state->becomes = record.becomes;
+  state->mark = record.mark;
   state->events = record.events;
   state->first_time_us = record.first_time_us;
   state->last_time_us = record.last_time_us;

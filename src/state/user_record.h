@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "state/print_window.h"
 #include "state/seen_items.h"
+#include "state/user_mark.h"
 #include "state/user_state.h"
 
 namespace bowerbird::state {
@@ -38,6 +39,7 @@ struct UserRecord {
   std::string becomes;
   catalog::UserKey becomes_key;
   std::vector<MergedSource> merged;  ///< in the order of the last merge
+  UserMark mark;
   /// Of a record that is handed over: what is to be shown again. A user's own record has none.
   std::vector<catalog::ItemKey> unhidden;
 
@@ -51,9 +53,19 @@ inline constexpr size_t kHiddenMax = 8192;      ///< the oldest is dropped beyon
 inline constexpr size_t kCollectionsMax = 256;  ///< the first made is dropped beyond
 inline constexpr size_t kCollectionItemsMax =
     8192;  ///< over all collections of a user; the first added of the first is dropped beyond
-inline constexpr uint32_t kLifelongBlock = 64;  ///< actions in a lifelong block
-inline constexpr size_t kMergedMax = 256;       ///< the one that handed over the longest ago is dropped beyond
-inline constexpr uint32_t kMergeHopsMax = 4;    ///< a chain or circle of ids ends after so many steps
+inline constexpr uint32_t kLifelongBlock = 64;         ///< actions in a lifelong block
+inline constexpr uint32_t kMovedBlocksMax = 1u << 14;  ///< lifelong blocks that one id hands over
+inline constexpr size_t kMergedMax = 256;              ///< the one that handed over the longest ago is dropped beyond
+inline constexpr uint32_t kMergeHopsMax = 4;           ///< a chain or circle of ids ends after so many steps
+
+/// How many of the user's actions' blocks have left the record.
+inline uint32_t LifelongBlocks(const UserRecord& record) {
+  return static_cast<uint32_t>((record.actions_total - record.actions.size()) / kLifelongBlock);
+}
+
+void EncodeUserMark(const UserMark& mark, std::string* out);
+/// False: the bytes are damaged.
+bool DecodeUserMark(base::Reader* in, UserMark* mark);
 
 std::string EncodeUserRecord(const UserRecord& record);
 /// DataLoss: not the bytes of a record, or of a later format.

@@ -68,6 +68,43 @@ TEST(UserRecordTest, AnyCutOfTheOperationsGivesTheSameBytes) {
   }
 }
 
+TEST(UserRecordTest, AMarkIsKeptAndARecordWithoutOneIsStoredAsBefore) {
+  const FoldPolicy policy(TestConfig());
+  UserRecord record = FoldRandom(policy, 3, 100).record;
+  const std::string unmarked = EncodeUserRecord(record);
+  EXPECT_EQ(unmarked.front(), 1);
+  const auto apply = [&](const UserMark& mark) {
+    UserOp op;
+    op.kind = UserOp::Kind::kMark;
+    op.event_time_us = kStartUs;
+    op.mark = mark;
+    std::string bytes;
+    EncodeUserOp(op, &bytes);
+    ASSERT_TRUE(ApplyUserOps(policy.user_layout(), bytes, &record).ok());
+    const auto read = DecodeUserRecord(EncodeUserRecord(record));
+    ASSERT_TRUE(read.ok()) << read.status();
+    EXPECT_EQ(EncodeUserRecord(*read), EncodeUserRecord(record));
+    EXPECT_EQ(read->mark.reason, record.mark.reason);
+    EXPECT_EQ(read->mark.from_us, record.mark.from_us);
+    EXPECT_EQ(read->mark.until_us, record.mark.until_us);
+    EXPECT_EQ(read->mark.source_offset, record.mark.source_offset);
+  };
+  apply({MarkReason::kRate, kStartUs, kStartUs + kHourUs, 70'000});
+  EXPECT_EQ(EncodeUserRecord(record).front(), 3);
+  apply({MarkReason::kEntropy, kStartUs + kSecondUs, kStartUs + 2 * kHourUs, 70'001});
+  EXPECT_EQ(record.mark.from_us, kStartUs);
+  EXPECT_EQ(record.mark.reason, MarkReason::kEntropy);
+  const std::string marked = EncodeUserRecord(record);
+  for (size_t size = 0; size < marked.size(); ++size) EXPECT_FALSE(DecodeUserRecord(marked.substr(0, size)).ok());
+  apply({MarkReason::kByHand});
+  apply({MarkReason::kRate, kStartUs, kStartUs + kHourUs, 70'002});
+  EXPECT_EQ(record.mark.reason, MarkReason::kByHand);
+  apply({MarkReason::kUnmarked});
+  EXPECT_FALSE(record.mark.Covers(kStartUs));
+  apply({MarkReason::kRules});
+  EXPECT_EQ(EncodeUserRecord(record), unmarked);
+}
+
 TEST(UserRecordTest, LifelongBlocksHoldEveryActionThatLeft) {
   const FoldPolicy policy(TestConfig());
   const Folded folded = FoldRandom(policy, 4, 2000);

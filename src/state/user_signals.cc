@@ -37,7 +37,8 @@ size_t UserSignals::MemoryBytes() const {
 
 void UserSignals::Fold(const signal::Set& set, const v1::Event& event, const Change& change, const UserRecord& before) {
   const UserOp& op = change.user;
-  if (op.kind == UserOp::Kind::kBecome) return Clear();
+  if (op.kind == UserOp::Kind::kBecome || op.kind == UserOp::Kind::kForget) return Clear();
+  if (change.left_out || op.kind == UserOp::Kind::kMark) return;
   if (op.kind == UserOp::Kind::kMerge) {
     if (!IsHandedOn(op, before)) Merge(set, event.merge());
     return;
@@ -80,6 +81,7 @@ void UserSignals::Write(const signal::Set& set, catalog::UserKey user, StateStor
 
 void HandOverSignals(const signal::Set& set, const v1::Event& event, const Change& change, const UserSignals* before,
                      Handover* handover) {
+  if (change.left_out) return;
   if (change.user.kind == UserOp::Kind::kMerge) {
     for (const v1::SignalValue& value : event.merge().signals())
       handover->signals.emplace_back(value.id(), value.value());

@@ -8,6 +8,7 @@
 
 #include "catalog/keys.h"
 #include "signal/definition.h"
+#include "state/user_mark.h"
 
 namespace bowerbird::state {
 
@@ -43,7 +44,8 @@ struct CollectionState {
 /// A user as of one point of the log: an immutable copy that a request works on.
 struct UserState {
   catalog::UserKey key;
-  std::string id;       ///< empty for a user without events
+  std::string id;  ///< empty for a user without events
+  UserMark mark;
   std::string becomes;  ///< the user that this id has become: the rest is there, not here; mostly empty
   uint64_t offset = 0;  ///< the user's partition was folded up to here (exclusive)
   uint64_t events = 0;

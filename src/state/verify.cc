@@ -49,22 +49,21 @@ absl::Status CompareStores(const StateStore& stored, const StateStore& replayed,
 
 absl::StatusOr<VerifyReport> VerifyByReplay(const std::string& dir, const std::string& scratch_dir,
                                             std::shared_ptr<const config::Config> config, log::EventLog* log,
-                                            const base::Clock* clock, const StateStores* handed_in) {
+                                            const base::Clock* clock, const StateStores* handed_in,
+                                            const PartitionRange& owned) {
   const StateStores& stores = handed_in != nullptr ? *handed_in : RocksStateStores();
   if (!stores.Exists(dir)) {
     return absl::NotFoundError(fmt::format("state verify: no state in {}", dir));
   }
-  ASSIGN_OR_RETURN(const bool reaches_back, LogReachesBack(*log));
-  if (!reaches_back) {
-    return absl::FailedPreconditionError("state verify: the log no longer has the first events");
-  }
+  if (const absl::Status back = CheckLogReachesBack(*log); !back.ok())
+    return absl::Status(back.code(), fmt::format("state verify: {}", std::string(back.message())));
   const FoldPolicy policy(*config);
   const StateStore::Options store_options{policy.user_layout(), policy.item_layout()};
   const uint32_t partitions = log->PartitionCount(log::Topic::kEvents);
   ASSIGN_OR_RETURN(const auto stored, stores.Open(dir, store_options));
-  RETURN_IF_ERROR(CheckFormat(*stored, policy, partitions));
+  RETURN_IF_ERROR(CheckFormat(*stored, policy, partitions, owned));
   ASSIGN_OR_RETURN(const std::string signals, stored->LoadFormat(kSignalsFormat));
-  if (const std::string expected = SignalsLine(signal::Set(*config)); signals != expected) {
+  if (const std::string expected = SignalsLine(*config); signals != expected) {
     return absl::FailedPreconditionError(
         fmt::format("state: signals found \"{}\"; expected \"{}\"", signals, expected));
   }
@@ -77,6 +76,7 @@ absl::StatusOr<VerifyReport> VerifyByReplay(const std::string& dir, const std::s
     options.threads = std::max(1u, std::thread::hardware_concurrency());
     options.publish = false;
     options.stores = &stores;
+    options.owned = owned;
     ASSIGN_OR_RETURN(options.end_offsets, stored->LoadOffsets(partitions));
     ASSIGN_OR_RETURN(const auto state, State::Open(replay_dir, config, log, clock, options));
     RETURN_IF_ERROR(state->CatchUp());

@@ -7,6 +7,7 @@
 #include <rocksdb/status.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/checkpoint.h>
+#include <rocksdb/utilities/debug.h>
 #include <rocksdb/write_buffer_manager.h>
 #include <unistd.h>
 
@@ -115,6 +116,62 @@ rocksdb::ColumnFamilyOptions RocksColumnOptions(const RocksMemory& memory, size_
   options.compression = rocksdb::kLZ4Compression;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return options;
+}
+
+absl::Status RewriteFiles(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* column, std::vector<KeyRange> ranges) {
+  if (ranges.empty()) return absl::OkStatus();
+  std::ranges::sort(ranges, {}, &KeyRange::first);
+  if (ranges.size() > kRangesMax) ranges = {{ranges.front().first, ranges.back().last}};
+  rocksdb::CompactRangeOptions options;
+  options.exclusive_manual_compaction = false;
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+  for (const KeyRange& range : ranges) {
+    const rocksdb::Slice first(range.first), last(range.last);
+    const rocksdb::Status status = db.CompactRange(options, column, &first, &last);
+    if (!status.ok()) return FromRocks(status, "rewrite files");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DropObsoleteFiles(rocksdb::DB& db) {
+  // While a flush or compaction runs, files newer than its first output are kept, obsolete or not, and it may have
+  // taken others to delete at its end: none may run.
+  const rocksdb::Status paused = db.PauseBackgroundWork();
+  if (!paused.ok()) return FromRocks(paused, "drop obsolete files");
+  // The one call that deletes before it returns what flushes and compactions leave to the background.
+  rocksdb::Status dropped = db.DisableFileDeletions();
+  if (dropped.ok()) dropped = db.EnableFileDeletions(/*force=*/false);
+  const rocksdb::Status continued = db.ContinueBackgroundWork();
+  return FromRocks(dropped.ok() ? continued : dropped, "drop obsolete files");
+}
+
+absl::Status VisitVersions(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* column,
+                           const std::function<void(std::string_view, std::string_view)>& visit) {
+  constexpr size_t kAtOnce = 256;
+  // An end is needed: nothing is above these keys, which are of 16 bytes and less, or begin with a letter.
+  const std::string end(32, '\xff');
+  std::string from;
+  std::vector<rocksdb::KeyVersion> versions;
+  size_t at_once = kAtOnce;
+  while (true) {
+    versions.clear();
+    const rocksdb::Status status = rocksdb::GetAllKeyVersions(&db, column, from, end, at_once, &versions);
+    if (!status.ok()) return FromRocks(status, "read every version");
+    const bool all = versions.size() < at_once;
+    const std::string last = versions.empty() ? "" : versions.back().user_key;
+    // A key whose versions fill a read alone is read again, with more room.
+    if (!all && versions.front().user_key == last) {
+      at_once *= 2;
+      continue;
+    }
+    for (const rocksdb::KeyVersion& version : versions) {
+      if (!all && version.user_key == last) break;
+      visit(version.user_key, version.value);
+    }
+    if (all) return absl::OkStatus();
+    from = last;
+    at_once = kAtOnce;
+  }
 }
 
 void MarkDamaged(rocksdb::Env* env, const std::string& folder) {

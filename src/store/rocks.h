@@ -3,6 +3,7 @@
 #include <rocksdb/options.h>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -45,6 +46,21 @@ rocksdb::ColumnFamilyOptions RocksColumnOptions(const RocksMemory& memory, size_
 /// are never written again are shared with it where the file system can. `flush`: what is in memory goes to files first
 /// (needed where the write-ahead log is off); false: the write-ahead log is copied instead. Writes go on meanwhile.
 absl::Status CheckpointTo(rocksdb::DB& db, const std::string& to, bool flush);
+
+/// Keys from `first` to `last`, both included.
+struct KeyRange {
+  std::string first, last;
+};
+/// Writes the files that hold keys of these ranges anew, so that what was written over or deleted is in none of them.
+/// What is in memory must have been flushed. Cost: more ranges than kRangesMax are taken as one.
+absl::Status RewriteFiles(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* column, std::vector<KeyRange> ranges);
+inline constexpr size_t kRangesMax = 256;
+/// Deletes files that are no part of the store any more, write-ahead logs too, before it returns.
+absl::Status DropObsoleteFiles(rocksdb::DB& db);
+/// Calls `visit` for every version of every key of the column that memory and files hold, those that were written over
+/// and deleted too.
+absl::Status VisitVersions(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* column,
+                           const std::function<void(std::string_view key, std::string_view value)>& visit);
 
 /// For stores that can be made again. MarkDamaged remembers, beyond the end of the process, that reading the store in
 /// `folder` met damage; whoever opens it next deletes it first, and the mark with it.

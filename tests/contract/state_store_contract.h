@@ -195,6 +195,80 @@ TEST_P(StateStoreContract, LifelongBlocksLieBesideTheirUser) {
   EXPECT_EQ(Column(StateStore::kUsers).size(), 2u);
 }
 
+TEST_P(StateStoreContract, OfAForgottenUserNothingIsInAnyFile) {
+  SpilledBlock block;
+  for (uint32_t i = 0; i < kLifelongBlock; ++i) block.actions.push_back({ItemKey(i + 1), i, 2, 0, 0});
+  auto batch = store_->NewBatch();
+  batch->MergeUser(UserKey(2), Click(1, 1, "somebody"));
+  batch->PutLifelongBlock(UserKey(2), block);
+  batch->PutSignal(UserKey(2), 7, "a value of somebody");
+  batch->MergeUser(UserKey(3), Click(1, 1, "three"));
+  ASSERT_TRUE(store_->Write(batch.get()).ok());
+  ASSERT_TRUE(store_->Flush().ok());
+  UserOp op;
+  op.kind = UserOp::Kind::kForget;
+  op.event_time_us = 5'000'000;
+  std::string forget;
+  EncodeUserOp(op, &forget);
+  batch = store_->NewBatch();
+  batch->MergeUser(UserKey(2), forget);
+  batch->DropLifelongBlock(UserKey(2), 0);
+  batch->DropLifelongBlock(UserKey(2), 1);  // that was never there
+  batch->PutSignal(UserKey(2), 7, "");
+  ASSERT_TRUE(store_->Write(batch.get()).ok());
+  ASSERT_TRUE(store_->Erase(std::vector{UserKey(2)}).ok());
+  for (const StateStore::Column column : {StateStore::kUsers, StateStore::kSignals}) {
+    ASSERT_TRUE(store_
+                    ->VisitVersions(column,
+                                    [](std::string_view, std::string_view value) {
+                                      EXPECT_EQ(value.find("somebody"), std::string_view::npos);
+                                    })
+                    .ok());
+  }
+  EXPECT_FALSE(store_->LoadLifelongBlock(UserKey(2), 0).ok());
+  const auto user = store_->LoadUser(UserKey(2));
+  ASSERT_TRUE(user.ok() && user->has_value());
+  EXPECT_EQ((*user)->events, 0u);
+  EXPECT_TRUE((*user)->prints.MayHaveDropped(4'000'000));
+  EXPECT_FALSE((*user)->prints.MayHaveDropped(5'000'000));
+  EXPECT_EQ((*store_->LoadUser(UserKey(3)))->id, "three");
+}
+
+TEST_P(StateStoreContract, OneItemsSignalsLieTogetherBesideThoseOfUsers) {
+  const auto put = [&](uint64_t item, uint64_t signal, uint32_t partition, std::string_view value) {
+    const auto batch = store_->NewBatch();
+    batch->PutItemSignal(ItemKey(item), signal, partition, value);
+    batch->PutSignal(UserKey(item), signal, "of a user");
+    ASSERT_TRUE(store_->Write(batch.get()).ok());
+  };
+  put(~uint64_t{0}, 7, 1, "the last item");
+  put(2, 9, 0, "two, nine");
+  put(2, 7, 300, "two, seven, 300");
+  put(2, 7, 2, "two, seven, 2");
+  put(3, 7, 2, "three");
+  ASSERT_TRUE(store_->Flush().ok());
+  put(3, 7, 2, "");
+  ASSERT_TRUE(store_->Flush().ok());
+  Reopen();
+  const auto of_two = store_->LoadItemSignals(ItemKey(2));
+  ASSERT_TRUE(of_two.ok()) << of_two.status();
+  ASSERT_EQ(of_two->size(), 3u);
+  EXPECT_EQ((*of_two)[0].partition, 2u);
+  EXPECT_EQ((*of_two)[1].value, "two, seven, 300");
+  EXPECT_EQ((*of_two)[2].id, 9u);
+  EXPECT_TRUE(store_->LoadItemSignals(ItemKey(3))->empty());
+  EXPECT_TRUE(store_->LoadItemSignals(ItemKey(1))->empty());
+  std::vector<uint64_t> items;
+  const auto scanned = store_->ScanItemSignals([&](ItemKey item, std::vector<StoredItemSignal> signals) {
+    items.push_back(item.value);
+    EXPECT_EQ(signals.size(), item == ItemKey(2) ? 3u : 1u);
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(scanned.ok()) << scanned;
+  EXPECT_EQ(items, (std::vector<uint64_t>{2, ~uint64_t{0}}));
+  EXPECT_EQ((*store_->LoadSignals(std::vector{UserKey(2)}))[0].size(), 2u);
+}
+
 TEST_P(StateStoreContract, OneUsersSignalsLieTogetherAndAnEmptyOneIsGone) {
   const auto put = [&](uint64_t user, uint64_t signal, std::string_view value) {
     const auto batch = store_->NewBatch();
@@ -242,6 +316,18 @@ TEST_P(StateStoreContract, ACursorSeesTheMomentItWasMade) {
   at->Next();
   EXPECT_FALSE(at->valid());
   EXPECT_TRUE(at->status().ok());
+}
+
+TEST_P(StateStoreContract, ACursorBeginsWhereItIsTold) {
+  const auto batch = store_->NewBatch();
+  for (const uint32_t partition : {1u, 3u, 5u}) batch->PutOffset(partition, partition);
+  ASSERT_TRUE(store_->Write(batch.get()).ok());
+  for (const auto& [from, first] : {std::pair(0u, 1u), std::pair(3u, 3u), std::pair(4u, 5u)}) {
+    const auto at = store_->NewCursor(StateStore::kOffsets, OffsetKey(from));
+    ASSERT_TRUE(at->valid());
+    EXPECT_EQ(at->key(), OffsetKey(first));
+  }
+  EXPECT_FALSE(store_->NewCursor(StateStore::kOffsets, OffsetKey(6))->valid());
 }
 
 TEST_P(StateStoreContract, ADestroyedOrDamagedStoreBeginsAnew) {

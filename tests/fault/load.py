@@ -3,6 +3,7 @@ import collections
 import random
 import threading
 
+import oracle
 from served import Gone
 
 ITEMS = 60            # known to the catalog from the start
@@ -25,12 +26,11 @@ def event_of(user, n):
 
 
 def profile_of(events):
-    """What the profile of a user must show of these events, each counted once."""
-    kinds = collections.defaultdict(set)
-    for event in events:
-        kinds[event["type"]].add(event["item"])
-    return {"events": len(events), "actions": sorted(kinds["click"] | kinds["save"]), "hidden": sorted(kinds["hide"]),
-            "board": len(kinds["save"])}
+    """What the profile of one user must show of these events, each counted once."""
+    doings = oracle.Expected.told(oracle.Config(), events).answering(events[0]["user"] if events else "")
+    shown = oracle.profile_of(doings, oracle.Config(), 0, {f"i{n}": () for n in range(ITEMS)})
+    return {"events": shown["events"], "actions": sorted(item for _, item, _, _ in shown["sequence"]), "hidden": sorted(shown["hidden"]),
+            "board": shown["collections"].get("board", 0)}
 
 
 def seen_profile(body):

@@ -23,10 +23,16 @@ class OffsetsFirstStore final : public StateStore {
     void PutLifelongBlock(catalog::UserKey user, const SpilledBlock& block) override {
       rest_->PutLifelongBlock(user, block);
     }
+    void DropLifelongBlock(catalog::UserKey user, uint32_t ordinal) override {
+      rest_->DropLifelongBlock(user, ordinal);
+    }
     void MergeItem(catalog::ItemKey item, const ItemRecord& added) override { rest_->MergeItem(item, added); }
     void MergeNext(catalog::ItemKey from, const NextRecord& added) override { rest_->MergeNext(from, added); }
     void PutSignal(catalog::UserKey user, uint64_t signal, std::string_view value) override {
       rest_->PutSignal(user, signal, value);
+    }
+    void PutItemSignal(catalog::ItemKey item, uint64_t signal, uint32_t partition, std::string_view value) override {
+      rest_->PutItemSignal(item, signal, partition, value);
     }
     void PutOffset(uint32_t partition, log::Offset folded) override { offsets_->PutOffset(partition, folded); }
     void PutFormat(std::string_view key, std::string_view text) override { offsets_->PutFormat(key, text); }
@@ -68,7 +74,14 @@ class OffsetsFirstStore final : public StateStore {
     return store_->LoadOffsets(partitions);
   }
   absl::StatusOr<std::string> LoadFormat(std::string_view key) const override { return store_->LoadFormat(key); }
-  std::unique_ptr<Cursor> NewCursor(Column column) const override { return store_->NewCursor(column); }
+  std::unique_ptr<Cursor> NewCursor(Column column, std::string_view from) const override {
+    return store_->NewCursor(column, from);
+  }
+  absl::Status Erase(std::span<const catalog::UserKey> users) override { return store_->Erase(users); }
+  absl::Status VisitVersions(Column column,
+                             const std::function<void(std::string_view, std::string_view)>& visit) const override {
+    return store_->VisitVersions(column, visit);
+  }
   uint64_t file_bytes_written() const override { return store_->file_bytes_written(); }
   uint64_t memory_bytes() const override { return store_->memory_bytes(); }
 

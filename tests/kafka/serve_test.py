@@ -16,8 +16,9 @@ import tempfile
 import time
 import unittest
 
+from brokers import Brokers
+
 BINARY = os.environ["KAFKA_BINARY"]
-SCRIPT = os.environ["KAFKA_SCRIPT"]
 PORT = 29292
 BROKER = f"127.0.0.1:{PORT}"
 START_S = 120  # for a loaded machine
@@ -34,15 +35,6 @@ topic_prefix = "shop."
 flush_interval = "50ms"
 read_your_writes = "10s"
 """
-
-
-def broker(command, check=True):
-    env = dict(os.environ, KAFKA_DATA=TOP + "/kafka", KAFKA_PORT=str(PORT))
-    return subprocess.run([SCRIPT, *command.split()], env=env, check=check, stdout=subprocess.DEVNULL).returncode == 0
-
-
-def kcat(*args, text=None):
-    return subprocess.run(["kcat", "-b", BROKER, *args], input=text, capture_output=True, check=True).stdout
 
 
 class Server:
@@ -109,27 +101,27 @@ class ServeOnKafka(unittest.TestCase):
     def test_1_kcat_reads_what_was_written(self):
         self.assertEqual(self.server.send(click("ann", "i1", "k1"))[0], 200)
         self.assertEqual(self.server.actions("ann"), 1)
-        lines = kcat("-C", "-t", "shop.events", "-e", "-q", "-f", "%k %p %T\n").decode().split("\n")
+        lines = KAFKA.kcat("-C", "-t", "shop.events", "-e", "-q", "-f", "%k %p %T\n").decode().split("\n")
         keys = [line.split() for line in lines if line.startswith("ann ")]
         self.assertEqual(len(keys), 1)
         self.assertLess(abs(int(keys[0][2]) / 1000 - time.time()), 300, "the append time is Kafka's timestamp")
-        self.assertEqual(len(kcat("-C", "-t", "shop.catalog", "-e", "-q", "-f", "%k\n").decode().split()), 50)
+        self.assertEqual(len(KAFKA.kcat("-C", "-t", "shop.catalog", "-e", "-q", "-f", "%k\n").decode().split()), 50)
 
     def test_2_others_write_and_a_poison_record_stops_nobody(self):
         accepted = self.server.gauge("bowerbird_events_in_accepted")
-        kcat("-P", "-t", "shop.events_in", "-p", "0", text=json.dumps({"type": "click", "user": "bob", "item": "i2"}).encode())
-        kcat("-P", "-t", "shop.events_in", "-p", "0", "-Z", text=b"\xff\xfe poison\n{\"type\":\n")
-        kcat("-P", "-t", "shop.events_in", "-p", "0", text=json.dumps(
+        KAFKA.kcat("-P", "-t", "shop.events_in", "-p", "0", text=json.dumps({"type": "click", "user": "bob", "item": "i2"}).encode())
+        KAFKA.kcat("-P", "-t", "shop.events_in", "-p", "0", "-Z", text=b"\xff\xfe poison\n{\"type\":\n")
+        KAFKA.kcat("-P", "-t", "shop.events_in", "-p", "0", text=json.dumps(
             {"events": [{"type": "no such", "user": "bob", "item": "i3"}, {"type": "click", "user": "bob", "item": "i3"}]}).encode())
         self.server.await_gauge("bowerbird_events_in_accepted", accepted + 2)
         self.assertEqual(self.server.actions("bob"), 2)
-        letters = kcat("-C", "-t", "shop.dead_letters", "-e", "-q", "-f", "%k|%s\n")
+        letters = KAFKA.kcat("-C", "-t", "shop.dead_letters", "-e", "-q", "-f", "%k|%s\n")
         self.assertEqual(letters.count(b"events_in/0/"), 3, letters)
         self.assertIn(b"no such", letters)
         # Killed in the midst of them: what is collected again has the ids that it had, and counts once.
         lines = [json.dumps({"type": "click", "user": f"eve{n % 10}", "item": f"i{n % 20}"}) for n in range(200)]
         for half in (lines[:100], lines[100:]):
-            kcat("-P", "-t", "shop.events_in", text="\n".join(half).encode())
+            KAFKA.kcat("-P", "-t", "shop.events_in", text="\n".join(half).encode())
             self.server.await_gauge("bowerbird_events_in_records", 1)
             self.server.stop(signal.SIGKILL)
             ServeOnKafka.server = Server(self.folder)
@@ -140,7 +132,7 @@ class ServeOnKafka(unittest.TestCase):
         self.assertEqual(counts, [20] * 10)
 
     def test_3_the_broker_goes_and_comes_back(self):
-        broker("kill 1")
+        KAFKA.run("kill 1")
         deadline = time.time() + START_S
         while self.server.call("GET", "/readyz")[0] == 200 and time.time() < deadline:
             time.sleep(0.1)
@@ -152,7 +144,7 @@ class ServeOnKafka(unittest.TestCase):
         self.assertEqual(status, 503, text)
         status, _ = self.server.call("POST", "/v1/recommend", {"surface": "home", "user": "ann", "n": 5})
         self.assertEqual(status, 200, "answers need no broker")
-        broker("resume 1")
+        KAFKA.run("resume 1")
         while self.server.send(click("cid", "i1", "c1"))[0] != 200:
             time.sleep(0.2)
         self.assertEqual(self.server.actions("cid"), 1, "the event of the failed call counts once with its repeat")
@@ -192,11 +184,12 @@ class ServeOnKafka(unittest.TestCase):
 
 if __name__ == "__main__":
     TOP = tempfile.mkdtemp(prefix="bowerbird-kafka-")
+    KAFKA = Brokers(TOP + "/kafka", PORT)
     try:
-        if shutil.which("kcat") is None or not broker("start", check=False):
+        if not KAFKA.can_start():
             print("skipped: no Kafka broker could be started, or kcat is missing", file=sys.stderr)
             sys.exit(77)
         unittest.main(verbosity=2)
     finally:
-        broker("wipe", check=False)
+        KAFKA.run("wipe", check=False)
         shutil.rmtree(TOP, ignore_errors=True)

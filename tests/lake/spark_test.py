@@ -1,4 +1,4 @@
-"""The lake as others read it: two jobs on DuckDB and on Spark over the same day, with late and repeated events and users who were
+"""The lake as others read it: the jobs on DuckDB and on Spark over the same day, with late and repeated events and users who were
 anonymous before, compared with each other and with a count in plain Python; and the same files read by pyspark and by Python's duckdb.
 
 usage: spark_test.py BOWERBIRD PYTHON_WITH_PYSPARK (run by `./dev test --label spark`)
@@ -46,11 +46,14 @@ class Server:
         else:
             raise AssertionError("the server does not come up")
 
-    def post(self, events):
+    def call(self, path, body):
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/v1/events", json.dumps({"events": events}).encode(), {"Content-Type": "application/json"})
+            f"http://127.0.0.1:{self.port}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"})
         with urllib.request.urlopen(request) as answer:
             return json.load(answer)
+
+    def post(self, events):
+        return self.call("/v1/events", {"events": events})
 
     def stop(self):
         self.process.terminate()
@@ -111,10 +114,25 @@ class SparkTest(unittest.TestCase):
         events = made_up_events(random.Random(SEED))
         for start in range(0, len(events), 200):
             cls.check = server.post(events[start:start + 200])
+        cls.look_and_act(server, random.Random(SEED))
         # The day's events come in again, and two files of an hour are made.
         bowerbird("lake", "sql", "select 1", "--dir", cls.folder)
         server.post(events[:200])
         server.stop()
+
+    @classmethod
+    def look_and_act(cls, server, rng):
+        """Pages of today, of which each user sees the first three items, and acts on some; what labels must be, by request and item."""
+        server.call("/v1/items:batch", {"upsert": [{"id": f"item-{n}", "title": f"Item {n}"} for n in range(40)]})
+        cls.labels = {}
+        for user in range(20):
+            page = server.call("/v1/recommend", {"surface": "home", "user": f"user-{user}", "n": 5})
+            for position, item in enumerate(page["items"]):
+                acted = position < 3 and rng.random() < 0.5
+                cls.labels[page["request_id"], item["id"]] = None if position >= 3 else int(acted)
+                for type_ in (["impression"] if position < 3 else []) + (["click", "click"] if acted else []):
+                    server.post([{"type": type_, "user": f"user-{user}", "item": item["id"], "request_id": page["request_id"],
+                                  "position": position + 1, "client_id": f"{type_}-{page['request_id']}-{position}"}])
 
     @classmethod
     def tearDownClass(cls):
@@ -136,6 +154,16 @@ class SparkTest(unittest.TestCase):
         by_type = {row[1]: row[2:6] for row in tables["spark"][0]}
         self.assertEqual(by_type, metrics, f"SPARK_SEED={SEED}")
         self.assertEqual({row[1]: row[2] for row in tables["spark"][1]}, dict(users), f"SPARK_SEED={SEED}")
+
+    def test_labels_are_the_same_of_both_engines_and_those_of_what_was_done(self):
+        today = str(datetime.datetime.now(datetime.timezone.utc).date())
+        tables = {}
+        for engine in ("duckdb", "spark"):
+            bowerbird("job", "run", "labels", "--engine", engine, "--date", today, "--dir", self.folder)
+            tables[engine] = sql(self.folder, "select * from labels order by request_id, position")
+        self.assertEqual(tables["duckdb"], tables["spark"], f"SPARK_SEED={SEED}")
+        clicked = sql(self.folder, "select request_id, item, clicked from labels")
+        self.assertEqual({(request, item): label for request, item, label in clicked}, self.labels, f"SPARK_SEED={SEED}")
 
     def test_others_read_the_files_without_our_code(self):
         ours = {tuple(row) for row in sql(self.folder, "select type, count(*) from events group by 1")}

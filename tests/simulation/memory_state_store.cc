@@ -30,6 +30,9 @@ class MemoryBatch final : public StateStore::Batch {
     Add({Change::kPut, StateStore::kUsers, state::LifelongBlockKey(user, block.ordinal),
          state::EncodeLifelongBlock(block.actions.data())});
   }
+  void DropLifelongBlock(UserKey user, uint32_t ordinal) override {
+    Add({Change::kPutOrErase, StateStore::kUsers, state::LifelongBlockKey(user, ordinal), ""});
+  }
   void MergeItem(ItemKey item, const state::ItemRecord& added) override {
     Add({Change::kMergeItem, StateStore::kItems, state::ItemKeyBytes(item), state::EncodeItemRecord(added)});
   }
@@ -38,6 +41,9 @@ class MemoryBatch final : public StateStore::Batch {
   }
   void PutSignal(UserKey user, uint64_t signal, std::string_view value) override {
     Add({Change::kPutOrErase, StateStore::kSignals, state::SignalKey(user, signal), std::string(value)});
+  }
+  void PutItemSignal(ItemKey item, uint64_t signal, uint32_t partition, std::string_view value) override {
+    Add({Change::kPutOrErase, StateStore::kSignals, state::ItemSignalKey(item, signal, partition), std::string(value)});
   }
   void PutOffset(uint32_t partition, log::Offset folded) override {
     Add({Change::kPut, StateStore::kOffsets, state::OffsetKey(partition), state::OffsetValue(folded)});
@@ -59,7 +65,8 @@ class MemoryBatch final : public StateStore::Batch {
 
 class MemoryCursor final : public StateStore::Cursor {
  public:
-  explicit MemoryCursor(MemoryStateStores::Table table) : table_(std::move(table)), at_(table_.begin()) {}
+  MemoryCursor(MemoryStateStores::Table table, std::string_view from)
+      : table_(std::move(table)), at_(table_.lower_bound(std::string(from))) {}
   bool valid() const override { return at_ != table_.end(); }
   std::string_view key() const override { return at_->first; }
   std::string_view value() const override { return at_->second; }
@@ -163,9 +170,16 @@ class MemoryStateStore final : public StateStore {
     const std::string* text = Find(kOffsets, state::FormatKey(key));
     return text == nullptr ? std::string() : *text;
   }
-  std::unique_ptr<Cursor> NewCursor(Column column) const override {
+  std::unique_ptr<Cursor> NewCursor(Column column, std::string_view from) const override {
     const std::lock_guard lock(mutex_);
-    return std::make_unique<MemoryCursor>(columns_.tables[column]);
+    return std::make_unique<MemoryCursor>(columns_.tables[column], from);
+  }
+  absl::Status Erase(std::span<const UserKey>) override { return absl::OkStatus(); }
+  absl::Status VisitVersions(Column column,
+                             const std::function<void(std::string_view, std::string_view)>& visit) const override {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, value] : columns_.tables[column]) visit(key, value);
+    return absl::OkStatus();
   }
   uint64_t file_bytes_written() const override { return 0; }
   uint64_t memory_bytes() const override { return 0; }

@@ -96,6 +96,18 @@ n = 5
 kind = "count"
 on = ["impression", "click"]
 window = "1h"
+[signals.item_strength]
+per = "item"
+kind = "decayed_sum"
+by = "event.surface"
+on = ["click", "save", "hide"]
+half_life = "1d"
+top = 2
+[signals.item_users]
+per = "item"
+kind = "distinct"
+of = "event.user"
+on = ["impression", "click"]
 )";
 
 /// One event as a client knows it.
