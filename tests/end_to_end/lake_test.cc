@@ -109,7 +109,8 @@ TEST(LakeTest, AFileThatIsCutShortIsNamedCountedAndLeftOut) {
   const auto count = [&] { return client.Call("POST", "/v1/sql", R"({"sql": "select count(*) from events"})")->body; };
   ASSERT_EQ(client.Call("POST", "/v1/events", Event("1"))->status, 200);
   EXPECT_EQ(At(count(), "/rows/0/0"), "1");
-  EXPECT_THAT(client.Call("GET", "/metrics", "")->body, HasSubstr("bowerbird_lake_damaged_files{app=\"default\",table=\"events\"} 0"));
+  EXPECT_THAT(client.Call("GET", "/metrics", "")->body,
+              HasSubstr("bowerbird_lake_damaged_files{app=\"default\",table=\"events\"} 0"));
   std::string path;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder.path() + "/apps/default/lake/events")) {
     if (entry.path().extension() == ".parquet") path = entry.path();
@@ -119,7 +120,8 @@ TEST(LakeTest, AFileThatIsCutShortIsNamedCountedAndLeftOut) {
   const std::string answer = count();
   EXPECT_EQ(At(answer, "/rows/0/0"), "1") << "the other event's file";
   EXPECT_THAT(At(answer, "/damaged/0"), HasSubstr(std::filesystem::path(path).filename().string()));
-  EXPECT_THAT(client.Call("GET", "/metrics", "")->body, HasSubstr("bowerbird_lake_damaged_files{app=\"default\",table=\"events\"} 1"));
+  EXPECT_THAT(client.Call("GET", "/metrics", "")->body,
+              HasSubstr("bowerbird_lake_damaged_files{app=\"default\",table=\"events\"} 1"));
   const Outcome command = RunProgram({"lake", "sql", "select count(*) from events", "--dir", folder.path()});
   EXPECT_EQ(command.exit_status, 0);
   EXPECT_THAT(command.output, HasSubstr("part-"));
