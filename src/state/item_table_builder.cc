@@ -297,6 +297,7 @@ void ItemTableBuilder::Absorb(uint32_t partition, log::Offset folded, std::vecto
 /// Of each item, the buckets that the item's record has dropped, and those that have left every window.
 void ItemTableBuilder::DropOldBuckets(int64_t time_us) {
   if (window_us_max_ == 0) return;
+  window_bytes_ = 0;
   const auto drop = [&](std::vector<Item>* items) {
     for (Item& item : *items) {
       const auto first_kept = std::find_if(item.window.begin(), item.window.end(), [&](const WindowBucket& b) {
@@ -304,6 +305,7 @@ void ItemTableBuilder::DropOldBuckets(int64_t time_us) {
                item.newest_bucket - b.bucket < layout_.buckets_max;
       });
       item.window.erase(item.window.begin(), first_kept);
+      window_bytes_ += item.window.capacity() * sizeof(WindowBucket);
     }
   };
   for (Shard& shard : shards_) {
@@ -400,6 +402,16 @@ uint64_t ItemTableBuilder::items() const {
   uint64_t items = 0;
   for (const Shard& shard : shards_) items += shard.items.size();
   return items;
+}
+
+uint64_t ItemTableBuilder::memory_bytes() const {
+  uint64_t bytes = next_.memory_bytes() + signals_.memory_bytes() + window_bytes_;
+  for (const Shard& shard : shards_) {
+    size_t items = shard.items.capacity() + shard.all.capacity();
+    for (const std::vector<Item>& peer : shard.peers) items += peer.capacity();
+    bytes += items * sizeof(Item) + shard.Counted().size() * (sizeof(ItemKey) + sizeof(ItemCounts));
+  }
+  return bytes;
 }
 
 }  // namespace bowerbird::state

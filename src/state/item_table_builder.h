@@ -77,7 +77,8 @@ class ItemTableBuilder {
   /// Of the own partitions; 0 elsewhere.
   std::span<const log::Offset> offsets() const { return offsets_; }
   uint64_t items() const;
-  uint64_t signal_bytes() const { return signals_.memory_bytes(); }  ///< memory of the signals
+  /// Of items, moves and signals, and of what the last table holds of them.
+  uint64_t memory_bytes() const;
 
  private:
   struct WindowBucket {
@@ -118,6 +119,7 @@ class ItemTableBuilder {
   std::vector<std::vector<log::Offset>> peer_offsets_;  ///< by peer
   uint64_t changes_ = 1;                                ///< 0 is before all of them
   std::array<Shard, kShards> shards_;
+  uint64_t window_bytes_ = 0;                           ///< of all items' windows, as of the last table
   NextTableBuilder next_;
   ItemSignalTableBuilder signals_;
 };

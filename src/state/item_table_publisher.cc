@@ -72,8 +72,8 @@ absl::Status ItemTablePublisher::Begin(int64_t time_us, std::span<const std::uni
   lanes_ = lanes;
   budget_ = budget;
   ASSIGN_OR_RETURN(last_version_, LastVersion(*log_));
-  budget_->table_bytes = static_cast<int64_t>(builder_->signal_bytes());
   table_.Set(builder_->Build(time_us, 0));
+  budget_->table_bytes = static_cast<int64_t>(builder_->memory_bytes());
   return absl::OkStatus();
 }
 
@@ -100,7 +100,6 @@ absl::Status ItemTablePublisher::AbsorbAll() {
     builder_->AbsorbSignals(*item, *lanes);
     signals_taken_.erase(item);
   }
-  budget_->table_bytes = static_cast<int64_t>(builder_->signal_bytes());
   return absl::OkStatus();
 }
 
@@ -119,6 +118,7 @@ std::shared_ptr<const ItemTable> ItemTablePublisher::Publish(int64_t time_us, ui
     last_version_ = std::max(version, last_version_);
   }
   std::shared_ptr<const ItemTable> table = builder_->Build(time_us, version == 0 ? last_version_ : version);
+  budget_->table_bytes = static_cast<int64_t>(builder_->memory_bytes());
   if (options_.append) AppendVersion(*table);
   table_.Set(table);
   return table;

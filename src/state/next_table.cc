@@ -88,6 +88,13 @@ uint32_t NextTableBuilder::Context::newest_s() const {
   return newest_s;
 }
 
+size_t NextTableBuilder::Context::memory_bytes() const {
+  size_t bytes = sizeof(ItemKey) + sizeof(Context) + record.moves.capacity() * sizeof(NextRecord::Move);
+  for (const NextRecord& peer : peers) bytes += sizeof(peer) + peer.moves.capacity() * sizeof(NextRecord::Move);
+  if (items != nullptr) bytes += sizeof(*items) + items->items.capacity() * sizeof(RankedItem);
+  return bytes;
+}
+
 NextRecord NextTableBuilder::Context::All(ItemKey from) const {
   NextRecord all = record;
   for (const NextRecord& peer : peers) all.Add(peer, MovesMax(from));
@@ -161,6 +168,7 @@ void NextTableBuilder::DropOld(int64_t time_us, Shard* shard) {
 std::shared_ptr<const NextTable> NextTableBuilder::Build(int64_t time_us) {
   auto table = std::make_shared<NextTable>();
   table->oldest_us_ = time_us - kSpanUs;
+  memory_bytes_ = 0;
   for (size_t i = 0; i < shards_.size(); ++i) {
     Shard& shard = shards_[i];
     DropOld(time_us, &shard);
@@ -168,6 +176,7 @@ std::shared_ptr<const NextTable> NextTableBuilder::Build(int64_t time_us) {
       auto published = std::make_shared<NextTable::Shard>();
       published->froms.reserve(shard.contexts.size());
       published->items.reserve(shard.contexts.size());
+      shard.memory_bytes = 0;
       for (auto& [from, context] : shard.contexts) {
         if (context.items == nullptr) {
           context.items = std::make_shared<const NextItems>(context.peers.empty() ? SumByNext(from, context.record)
@@ -175,10 +184,12 @@ std::shared_ptr<const NextTable> NextTableBuilder::Build(int64_t time_us) {
         }
         published->froms.push_back(from);
         published->items.push_back(context.items);
+        shard.memory_bytes += context.memory_bytes() + sizeof(from) + sizeof(context.items);
       }
       shard.published = std::move(published);
     }
     table->shards_[i] = shard.published;
+    memory_bytes_ += shard.memory_bytes;
   }
   return table;
 }

@@ -52,6 +52,7 @@ class NextTableBuilder {
   void SetPeer(uint32_t peer, catalog::ItemKey from, NextRecord record);
   void ClearPeer(uint32_t peer);
   std::shared_ptr<const NextTable> Build(int64_t time_us);
+  uint64_t memory_bytes() const { return memory_bytes_; }  ///< as of the last Build
 
  private:
   struct Context {
@@ -60,18 +61,21 @@ class NextTableBuilder {
     std::shared_ptr<const NextItems> items;  ///< null after a change
     uint64_t changed = 0;                    ///< by which change, of `record`
     uint32_t newest_s() const;               ///< 0: no moves
+    size_t memory_bytes() const;
     NextRecord All(catalog::ItemKey from) const;
   };
   struct Shard {
     absl::btree_map<catalog::ItemKey, Context> contexts;
     std::shared_ptr<const NextTable::Shard> published;  ///< null after a change
     uint32_t oldest_s = UINT32_MAX;                     ///< no context's newest move is older
+    size_t memory_bytes = 0;                            ///< as of `published`
   };
   static size_t ShardOf(catalog::ItemKey from) { return from.value >> 54; }
   void DropOld(int64_t time_us, Shard* shard);
 
   friend class NextTable;
   std::array<Shard, NextTable::kShards> shards_;
+  uint64_t memory_bytes_ = 0;
 };
 
 /// Sums a record by item: of the moves from newest to oldest, the p-th counts 2^(-p / (0.4 * moves_max)) times

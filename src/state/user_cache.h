@@ -23,8 +23,8 @@ struct CacheBudget {
   const int64_t bytes_max;
   std::atomic<int64_t> bytes = 0;  ///< of what can leave memory once it is written
   std::atomic<int64_t> users = 0;
-  /// Of the signals in the item table, which cannot. They are let have three quarters: what is more is beyond the
-  /// budget.
+  /// Of the item tables (counters, moves and signals), which cannot. They are let have three quarters: what is more is
+  /// beyond the budget.
   std::atomic<int64_t> table_bytes = 0;
   bool Exceeded() const { return bytes > bytes_max - std::min<int64_t>(table_bytes, bytes_max / 4 * 3); }
 };
