@@ -119,7 +119,7 @@ class ItemTableBuilder {
   std::vector<std::vector<log::Offset>> peer_offsets_;  ///< by peer
   uint64_t changes_ = 1;                                ///< 0 is before all of them
   std::array<Shard, kShards> shards_;
-  uint64_t window_bytes_ = 0;                           ///< of all items' windows, as of the last table
+  uint64_t window_bytes_ = 0;  ///< of all items' windows, as of the last table
   NextTableBuilder next_;
   ItemSignalTableBuilder signals_;
 };

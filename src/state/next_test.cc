@@ -101,6 +101,22 @@ TEST_F(NextTableTest, ForgetsWhatHasNotHappenedForASpan) {
   EXPECT_EQ(Find(*builder_.Build(kStartUs + 3 * kDayUs + kSecondUs), 1), nullptr);
 }
 
+TEST_F(NextTableTest, SaysHowMuchMemoryItsMovesTake) {
+  constexpr uint64_t kItems = 500;
+  builder_.Absorb(std::vector{Move(1, 2, kStartS)});
+  builder_.Build(kStartUs);
+  const uint64_t before = builder_.memory_bytes();
+  std::vector<ItemEvent> events;
+  for (uint64_t from = 1; from <= kItems; ++from) {
+    for (uint32_t i = 0; i < kMovesMax; ++i) events.push_back(Move(from, 1 + i % 80, kStartS + i));
+  }
+  builder_.Absorb(events);
+  builder_.Build(kStartUs);
+  EXPECT_GT(builder_.memory_bytes(), before + kItems * kMovesMax * sizeof(NextRecord::Move));
+  builder_.Build(kStartUs + 8 * kDayUs);
+  EXPECT_LT(builder_.memory_bytes(), before) << "twice the span later nothing is held";
+}
+
 TEST_F(NextTableTest, TablesOnTheWayChangeNothing) {
   // Late moves, lists that are forgotten and come back, and a table after every day in one builder but not in the
   // other.
