@@ -2,7 +2,8 @@
 """Runs clang-tidy over the project's sources, two at a time, remembering by content what passed.
 
 Usage: tidy.py BUILD_DIR [FILE...]. The memory is ~/.cache/bowerbird-tidy-passed: one hash a line of (the file, every project header
-it includes, .clang-tidy), so that a change of any of them is looked at again.
+it includes, .clang-tidy), so that a change of any of them is looked at again. Files are read without what the build precompiles:
+one that lacks an include is refused here.
 """
 import concurrent.futures
 import hashlib
@@ -12,7 +13,9 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 
+PRECOMPILED = re.compile(r"-Winvalid-pch|-fpch-preprocess|-include \S*cmake_pch\.hxx")
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -48,8 +51,13 @@ def main():
     todo = [f for f in files if prints[f] not in passed]
     print(f"clang-tidy: {len(todo)} of {len(files)} files")
 
+    plain = tempfile.TemporaryDirectory()
+    for command in commands:
+        command["command"] = PRECOMPILED.sub("", command["command"])
+    (pathlib.Path(plain.name) / "compile_commands.json").write_text(json.dumps(commands))
+
     def run(file):
-        command = ["clang-tidy-16", "-p", str(build), "--quiet", "--extra-arg=-Wno-unknown-warning-option", file]
+        command = ["clang-tidy-16", "-p", plain.name, "--quiet", "--extra-arg=-Wno-unknown-warning-option", file]
         return file, subprocess.run(command, capture_output=True, text=True)
 
     failed = False
