@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "bench/pipeline/events.h"
 #include "fmt/format.h"
+#include "jemalloc/jemalloc.h"
 #include "server/server.h"
 
 namespace bowerbird::bench {
@@ -18,7 +19,7 @@ namespace {
 
 constexpr uint32_t kEventsABatch = 2'000, kCatalogItems = 41'000;
 constexpr uint64_t kLagRecordsMax = 200'000;
-constexpr uint64_t kResidentMax = uint64_t{1} << 30, kStateCache = uint64_t{512} << 20;
+constexpr uint64_t kResidentMax = uint64_t{1} << 30, kStateCache = uint64_t{384} << 20;
 constexpr int64_t kSecondUs = 1'000'000;
 
 /// What the process has in memory and not from a file.
@@ -30,6 +31,17 @@ uint64_t ResidentBytes() {
     if (word == "RssAnon:") status >> kilobytes;
   }
   return kilobytes << 10;
+}
+
+/// What jemalloc says: bytes that the program holds ("allocated"), pages that have any of them ("active").
+uint64_t AllocatorBytes(const char* name) {
+  uint64_t epoch = 1;
+  size_t bytes = 0, size = sizeof(bytes);
+  if (mallctl("epoch", nullptr, nullptr, &epoch, sizeof(epoch)) != 0 ||
+      mallctl(fmt::format("stats.{}", name).c_str(), &bytes, &size, nullptr, 0) != 0) {
+    return 0;
+  }
+  return bytes;
 }
 
 /// One event of every user, one after the other, in an order that does not repeat: the round's own step through them.
@@ -69,7 +81,7 @@ void SoakRow(uint64_t users, uint64_t actions, uint64_t seconds, const std::stri
   options.config.log_level = "error";
   const auto server = OrDie(server::Server::Start(options));
   app::App& app = server->app();
-  uint64_t resident_max = 0, cache_max = 0, events = 0;
+  uint64_t resident_max = 0, allocated = 0, active = 0, cache_max = 0, events = 0;
   base::Rng rng(1);
   const int64_t from_us = base::MonotonicUs();
   const auto elapsed_us = [&] { return base::MonotonicUs() - from_us; };
@@ -77,7 +89,11 @@ void SoakRow(uint64_t users, uint64_t actions, uint64_t seconds, const std::stri
   const auto watch = [&] {
     if (elapsed_us() - watched_us < kSecondUs / 4) return;
     watched_us = elapsed_us();
-    resident_max = std::max(resident_max, ResidentBytes());
+    if (const uint64_t resident = ResidentBytes(); resident > resident_max) {
+      resident_max = resident;
+      allocated = AllocatorBytes("allocated");
+      active = AllocatorBytes("active");
+    }
     cache_max = std::max(cache_max, app.state().counters().cache_bytes);
   };
   for (uint64_t round = 0; round < actions || elapsed_us() < static_cast<int64_t>(seconds) * kSecondUs; ++round) {
@@ -112,7 +128,13 @@ void SoakRow(uint64_t users, uint64_t actions, uint64_t seconds, const std::stri
   json->Key("events_per_second").Double(static_cast<double>(events) / elapsed_s);
   json->Key("state_cache_bytes").Uint(kStateCache).Key("state_bytes_max").Uint(cache_max);
   json->Key("users_in_memory").Uint(counters.users_cached);
-  json->Key("resident_bytes_max").Uint(resident_max).Key("resident_bytes_wanted").Uint(kResidentMax).EndObject();
+  json->Key("resident_bytes_max")
+      .Uint(resident_max)
+      .Key("allocated_bytes")
+      .Uint(allocated)
+      .Key("active_bytes")
+      .Uint(active);
+  json->Key("resident_bytes_wanted").Uint(kResidentMax).EndObject();
 }
 
 }  // namespace bowerbird::bench
