@@ -154,6 +154,11 @@ class World {
   World& operator=(World&&) noexcept;
   ~World();
 
+  /// The same world from this moment on: what happens in one is unknown to the other, and the same visits come to both.
+  /// So the same users can be shown one thing here and another there. Sessions that are open stay with this one.
+  /// Cost     copies what users remember; items and users themselves are shared.
+  World Fork() const;
+
   const WorldOptions& options() const;
 
   /// Lets the users browse for options().days under a simple logging policy (popular, fresh, topical and random mixed)

@@ -35,14 +35,17 @@ struct Memory {
 
 struct WorldState {
   explicit WorldState(const WorldOptions& world_options);
+  /// Goes on from the other's moment.
+  WorldState(const WorldState& other);
+  WorldState& operator=(const WorldState&) = delete;
 
   WorldOptions options;
-  Catalog catalog;
-  std::vector<TrueUser> users;
+  std::shared_ptr<const Catalog> catalog;             ///< never changes: forks share it
+  std::shared_ptr<const std::vector<TrueUser>> users;  ///< likewise
   uint32_t user_count = 0;
   std::unique_ptr<Truth> truth;
   std::vector<Memory> memories;
-  base::StringMap<uint32_t> item_by_id;
+  std::shared_ptr<const base::StringMap<uint32_t>> item_by_id;  ///< likewise
   std::unique_ptr<Schedule> schedule;
   bool has_history = false;
 };

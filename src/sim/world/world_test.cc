@@ -87,6 +87,30 @@ TEST_P(WorldFamilyTest, TheOraclesPageYieldsMoreThanItsReverseAndThanRandom) {
   EXPECT_GT(best, 3 * random);
 }
 
+TEST_P(WorldFamilyTest, AForkGoesOnAsTheWorldWouldAndNeitherKnowsOfTheOther) {
+  World world = *World::Create(Small(3, GetParam()));
+  world.History([](const Event&) {});
+  const World before = world.Fork();
+  const auto browse = [](World& in, uint32_t step) {
+    std::string seen;
+    for (uint32_t number = 0; number < 60; ++number) {
+      const Visit visit = in.NextVisit();
+      Session session = in.Begin(visit.user, visit.time_us);
+      std::vector<ItemNumber> page;
+      for (uint32_t place = 0; place < 12; ++place) page.push_back(ItemNumber((place * step) % 600));
+      const PageOutcome outcome = session.View(page);
+      seen += fmt::format("{} {} {} {}, ", visit.user.value, visit.time_us, outcome.actions.size(), outcome.utility);
+    }
+    return seen;
+  };
+  World first = before.Fork(), second = before.Fork();
+  const std::string of_world = browse(world, 7);
+  EXPECT_EQ(browse(first, 7), of_world);
+  EXPECT_NE(browse(second, 11), of_world);
+  World third = before.Fork();
+  EXPECT_EQ(browse(third, 7), of_world);
+}
+
 INSTANTIATE_TEST_SUITE_P(Families, WorldFamilyTest,
                          testing::Values(Family::kMixture, Family::kHerding, Family::kContextual),
                          [](const auto& info) { return std::string(FamilyName(info.param)); });
