@@ -23,8 +23,7 @@ class Draft {
     for (const PinnedItem& pin : pins) {
       if (pin.place >= n_) continue;
       if (!pins_.try_emplace(pin.place, pin.item).second) {
-        return absl::InvalidArgumentError(
-            fmt::format("pins: found two of place {}, expected one at most", pin.place));
+        return absl::InvalidArgumentError(fmt::format("pins: found two of place {}, expected one at most", pin.place));
       }
       if (!used_.insert(pin.item).second) {
         return absl::InvalidArgumentError(fmt::format("pins: found item {} twice, expected it once", pin.item));
@@ -129,8 +128,7 @@ class Draft {
 absl::StatusOr<std::vector<DraftedItem>> TeamDraft(std::span<const std::span<const uint64_t>> rankings,
                                                    std::span<const PinnedItem> pins, uint32_t n, base::Rng& rng) {
   if (rankings.size() < 2 || rankings.size() > kTeamsMax) {
-    return absl::InvalidArgumentError(
-        fmt::format("rankings: found {}, expected 2 to {}", rankings.size(), kTeamsMax));
+    return absl::InvalidArgumentError(fmt::format("rankings: found {}, expected 2 to {}", rankings.size(), kTeamsMax));
   }
   Draft draft(rankings, n, rng);
   RETURN_IF_ERROR(draft.Pin(pins));

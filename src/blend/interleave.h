@@ -31,7 +31,8 @@ struct DraftedItem {
 /// Team-draft interleaving: one page out of several rankings, so that the same user on the same page chooses between
 /// them. In each round every team, in an order drawn anew, picks its ranking's best item that is not on the page yet.
 ///
-/// No team  where a round begins and all rankings would pick the same item, it stands without a team: whoever drafted it
+/// No team  where a round begins and all rankings would pick the same item, it stands without a team: whoever drafted
+/// it
 ///          by the coin would earn its clicks for nothing. That covers the common prefix, whose clicks are noise that
 ///          the usual form of the method counts, and the same further down. Pins have no team either, nor has what
 ///          follows once a ranking has no item left, as the others would draft more.

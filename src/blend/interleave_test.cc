@@ -31,10 +31,12 @@ TEST(TeamDraftTest, EachTeamPicksItsBestOfEachRound) {
   for (uint64_t seed = 0; seed < 50; ++seed) {
     const auto page = Drafted({{1, 2, 3, 4}, {11, 12, 13, 14}}, 4, seed);
     ASSERT_EQ(page.size(), 4u);
-    EXPECT_THAT((std::vector<DraftedItem>{page[0], page[1]}),
-                AnyOf(ElementsAre(DraftedItem{1, 0}, DraftedItem{11, 1}), ElementsAre(DraftedItem{11, 1}, DraftedItem{1, 0})));
-    EXPECT_THAT((std::vector<DraftedItem>{page[2], page[3]}),
-                AnyOf(ElementsAre(DraftedItem{2, 0}, DraftedItem{12, 1}), ElementsAre(DraftedItem{12, 1}, DraftedItem{2, 0})));
+    EXPECT_THAT(
+        (std::vector<DraftedItem>{page[0], page[1]}),
+        AnyOf(ElementsAre(DraftedItem{1, 0}, DraftedItem{11, 1}), ElementsAre(DraftedItem{11, 1}, DraftedItem{1, 0})));
+    EXPECT_THAT(
+        (std::vector<DraftedItem>{page[2], page[3]}),
+        AnyOf(ElementsAre(DraftedItem{2, 0}, DraftedItem{12, 1}), ElementsAre(DraftedItem{12, 1}, DraftedItem{2, 0})));
   }
 }
 
@@ -44,8 +46,8 @@ TEST(TeamDraftTest, WhatAllWouldPickNextCountsForNobodyAndTheRestIsDrafted) {
     ASSERT_EQ(page.size(), 5u);
     EXPECT_EQ(page[0], (DraftedItem{1, kNoTeam}));
     EXPECT_EQ(page[1], (DraftedItem{2, kNoTeam}));
-    EXPECT_THAT((std::vector<DraftedItem>{page[2], page[3]}),
-                AnyOf(ElementsAre(DraftedItem{3, 0}, DraftedItem{4, 1}), ElementsAre(DraftedItem{4, 1}, DraftedItem{3, 0})));
+    EXPECT_THAT((std::vector<DraftedItem>{page[2], page[3]}), AnyOf(ElementsAre(DraftedItem{3, 0}, DraftedItem{4, 1}),
+                                                                    ElementsAre(DraftedItem{4, 1}, DraftedItem{3, 0})));
     EXPECT_EQ(page[4], (DraftedItem{5, kNoTeam}));
   }
 }
@@ -177,7 +179,8 @@ TEST(TeamDraftTest, WhoeverClicksRegardlessOfItemsPrefersNobody) {
     for (int number = 0; number < kPages; ++number) {
       const auto page = *TeamDraft(spans, {}, 7, rng);
       if (page.empty()) continue;
-      const auto place = static_cast<uint32_t>(std::min<double>(2 * rng.Exponential(), static_cast<double>(page.size() - 1)));
+      const auto place =
+          static_cast<uint32_t>(std::min<double>(2 * rng.Exponential(), static_cast<double>(page.size() - 1)));
       const Earned click[] = {{place, 1}};
       const std::vector<double> credit = *CreditTeams(page, 2, click);
       sum += credit[0] - credit[1];

@@ -27,8 +27,8 @@ struct Wins {
 /// Which of two rankings users prefer.
 struct Preference {
   Wins requests;
-  Wins users;             ///< by the sum of a user's requests
-  Comparison difference;  ///< treatment less control a request, mean over users of each user's mean
+  Wins users;               ///< by the sum of a user's requests
+  Comparison difference;    ///< treatment less control a request, mean over users of each user's mean
   double sign_p_value = 1;  ///< two-sided, of the users' wins without ties where either is as likely
 };
 

@@ -163,7 +163,8 @@ absl::Status Plan(const UserDaySource& source, const AbTrialOptions& options, Ab
   report->standard_deviation = std::sqrt(pilot.y().variance());
   ASSIGN_OR_RETURN(const stats::CupedMeans adjusted, stats::AdjustByCovariate({&pilot, 1}));
   report->variance_reduction = adjusted.variance_reduction;
-  const double effect = report->mean * (options.effect == 0 ? options.planned_effect : options.effect);
+  report->planned_effect = options.effect == 0 ? options.planned_effect : options.effect;
+  const double effect = report->mean * report->planned_effect;
   stats::PowerPlan plan{.alpha = report->alpha, .power = report->power};
   ASSIGN_OR_RETURN(const stats::ArmSizes sizes, stats::SizesForMeans(report->standard_deviation, effect, plan));
   plan.variance_reduction = report->variance_reduction;
@@ -176,7 +177,7 @@ absl::Status Plan(const UserDaySource& source, const AbTrialOptions& options, Ab
                   options.effect, report->users, options.repeats, static_cast<uint64_t>(kDrawsMax / options.repeats)));
 }
 
-absl::StatusOr<Detections> Count(const std::vector<Repeat>& repeats, Verdict Repeat::* reading, double effect,
+absl::StatusOr<Detections> Count(const std::vector<Repeat>& repeats, Verdict Repeat::*reading, double effect,
                                  double alpha) {
   Detections found;
   for (const Repeat& repeat : repeats) {
@@ -191,7 +192,7 @@ absl::StatusOr<Detections> Count(const std::vector<Repeat>& repeats, Verdict Rep
   return found;
 }
 
-absl::StatusOr<SequentialDetections> CountDaily(const std::vector<Repeat>& repeats, Verdict Repeat::* reading,
+absl::StatusOr<SequentialDetections> CountDaily(const std::vector<Repeat>& repeats, Verdict Repeat::*reading,
                                                 double effect, const AbTrialReport& report) {
   SequentialDetections sequential;
   ASSIGN_OR_RETURN(sequential.found, Count(repeats, reading, effect, report.alpha));

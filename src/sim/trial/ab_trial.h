@@ -38,6 +38,7 @@ struct AbTrialReport {
   double alpha = 0.05, power = 0.8;
   double mean = 0, standard_deviation = 0;  ///< of a user's actions during the experiment
   double variance_reduction = 0;            ///< by CUPED with the same number of days before
+  double planned_effect = 0;                ///< relative: what the numbers of users are planned for
   uint64_t users = 0;                       ///< of both arms, planned without CUPED
   uint64_t users_cuped = 0;                 ///< and with it
   Detections fixed;                         ///< Welch's test, once, with `users`

@@ -13,8 +13,8 @@ constexpr int64_t kDayUs = 86'400'000'000;
 constexpr size_t kChances = 4096;
 
 bool Counts(world::ActionType type) {
-  return type == world::ActionType::kClick || type == world::ActionType::kCloseup ||
-         type == world::ActionType::kSave || type == world::ActionType::kPurchase;
+  return type == world::ActionType::kClick || type == world::ActionType::kCloseup || type == world::ActionType::kSave ||
+         type == world::ActionType::kPurchase;
 }
 
 /// Knuth's product of uniforms, in parts whose exp() does not underflow.
@@ -71,8 +71,7 @@ void FitRates(double mean, double mean_square, UserDayModel* model) {
   const auto location_of = [&](double spread) {
     return halve(-20, 10, [&](double location) { return moment(location, spread, 1) > mean; });
   };
-  model->rate_log_sd =
-      halve(0, 6, [&](double spread) { return moment(location_of(spread), spread, 2) > mean_square; });
+  model->rate_log_sd = halve(0, 6, [&](double spread) { return moment(location_of(spread), spread, 2) > mean_square; });
   model->rate_log_mean = location_of(model->rate_log_sd);
 }
 
@@ -87,7 +86,7 @@ struct Sums {
     double totals[2];
     for (size_t period = 0; period < 2; ++period) {
       double visits_here = 0, total = 0, squares = 0;
-      for (const int32_t* day = actions_of_user + period * days, *end = day + days; day != end; ++day) {
+      for (const int32_t *day = actions_of_user + period * days, *end = day + days; day != end; ++day) {
         if (*day == UserDays::kAbsent) continue;
         const double count = *day;
         ++visits_here;
@@ -162,8 +161,7 @@ absl::StatusOr<UserDayModel> FitUserDays(const UserDays& observed) {
   const double mean = sums.actions / sums.periods;
   const double of_one_habit = p_squared * c_two_days * days * days;
   const double covariance = of_one_habit - mean * mean;
-  model.persistence =
-      covariance > 0 ? std::clamp((sums.both_totals / users - mean * mean) / covariance, 0.0, 1.0) : 0;
+  model.persistence = covariance > 0 ? std::clamp((sums.both_totals / users - mean * mean) / covariance, 0.0, 1.0) : 0;
   return model;
 }
 

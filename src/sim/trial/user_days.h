@@ -11,7 +11,8 @@ namespace bowerbird::sim::trial {
 
 /// What users did on each day of two periods that follow each other: before an experiment would begin, and during it.
 ///
-/// Data     actions: users x 2 `days`, row-major; kAbsent where the user did not come. What counts are clicks, closeups,
+/// Data     actions: users x 2 `days`, row-major; kAbsent where the user did not come. What counts are clicks,
+/// closeups,
 ///          saves and purchases.
 struct UserDays {
   static constexpr int32_t kAbsent = -1;
@@ -55,7 +56,8 @@ struct DrawnUser {
 class UserDaySource {
  public:
   UserDaySource(const UserDayModel& model, uint32_t days);
-  /// The next user who comes at least once during the experiment; the mean of what they do then is multiplied by `lift`.
+  /// The next user who comes at least once during the experiment; the mean of what they do then is multiplied by
+  /// `lift`.
   void Draw(base::Rng& rng, double lift, DrawnUser* user) const;
 
  private:

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "absl/container/flat_hash_set.h"
@@ -50,11 +51,11 @@ double SessionState::Remaining(uint32_t item, double tired) const {
 }
 
 double SessionState::ValueNow(uint32_t item, double tired) const {
-  return world->truth->Value((*world->users)[user], item, world->catalog->truth[item], moment) * Remaining(item, tired);
+  return world->truth->Value(world->users[user], item, world->catalog.truth[item], moment) * Remaining(item, tired);
 }
 
 double SessionState::AttractionNow(uint32_t item, double tired) const {
-  return world->truth->Attraction((*world->users)[user], item, world->catalog->truth[item], moment) *
+  return world->truth->Attraction(world->users[user], item, world->catalog.truth[item], moment) *
          Remaining(item, tired);
 }
 
@@ -77,11 +78,11 @@ PageOutcome Session::View(std::span<const ItemNumber> page) {
     ++s.position;
     const bool looks = rng.Bernoulli(LookProbability(place));
     s.elapsed_us += (looks ? 500 : 120) * kMs;
-    if (!looks || item >= world.catalog->truth.size()) {
+    if (!looks || item >= world.catalog.truth.size()) {
       s.patience -= .15;
       continue;
     }
-    const TrueItem& truth = world.catalog->truth[item];
+    const TrueItem& truth = world.catalog.truth[item];
     const double tired = memory.tired[truth.topic];
     const double value = s.ValueNow(item, tired);
     const double attraction = s.AttractionNow(item, tired);
@@ -103,15 +104,15 @@ PageOutcome Session::View(std::span<const ItemNumber> page) {
           act(ActionType::kSave, 0, 0);
           acted = true;
         }
-        const std::optional<double>& price = world.catalog->items[item].price;
+        const std::optional<double>& price = world.catalog.items[item].price;
         if (price.has_value() && rng.Bernoulli(kPurchase * value * value)) {
           s.elapsed_us += static_cast<int64_t>(20'000 + 60'000 * rng.Exponential()) * kMs;
           act(ActionType::kPurchase, 0, *price);
           acted = true;
         }
-        if (acted) world.truth->Observe((*world.users)[s.user], item, s.moment.now_us + s.elapsed_us);
+        if (acted) world.truth->Observe(world.users[s.user], item, s.moment.now_us + s.elapsed_us);
       }
-      world.truth->Observe((*world.users)[s.user], item, s.moment.now_us + s.elapsed_us);
+      world.truth->Observe(world.users[s.user], item, s.moment.now_us + s.elapsed_us);
     } else if (rng.Bernoulli(kHide * std::pow(1 - value, 6))) {
       act(ActionType::kHide, 0, 0);
     }
@@ -128,6 +129,22 @@ PageOutcome Session::View(std::span<const ItemNumber> page) {
   return outcome;
 }
 
+double Session::WorthOf(std::span<const ItemNumber> page) const {
+  const SessionState& s = *state_;
+  const WorldState& world = *s.world;
+  std::array<float, kTopics> tired = world.memories[s.user].tired;
+  double worth = 0;
+  for (uint32_t place = 0; place < page.size(); ++place) {
+    const uint32_t item = page[place].value;
+    if (item >= world.catalog.truth.size()) continue;
+    const double look = LookProbability(place);
+    float& level = tired[world.catalog.truth[item].topic];
+    worth += look * s.ValueNow(item, level);
+    level += static_cast<float>(look);
+  }
+  return worth;
+}
+
 std::vector<ItemNumber> Session::OraclePage(uint32_t n, std::span<const ItemNumber> exclude,
                                             std::span<const ItemNumber> candidates) const {
   const SessionState& s = *state_;
@@ -141,12 +158,12 @@ std::vector<ItemNumber> Session::OraclePage(uint32_t n, std::span<const ItemNumb
   // By topic, the best last: within a topic the order stays the same however tired of it the user is.
   std::array<std::vector<Valued>, kTopics> by_topic;
   const auto consider = [&](uint32_t item) {
-    if (item >= world.catalog->truth.size() || left_out.contains(item)) return;
-    if (world.catalog->truth[item].created_time_us > s.moment.now_us) return;
-    by_topic[world.catalog->truth[item].topic].push_back({s.ValueNow(item, 0), item});
+    if (item >= world.catalog.truth.size() || left_out.contains(item)) return;
+    if (world.catalog.truth[item].created_time_us > s.moment.now_us) return;
+    by_topic[world.catalog.truth[item].topic].push_back({s.ValueNow(item, 0), item});
   };
   if (candidates.empty()) {
-    for (uint32_t item = 0; item < world.catalog->truth.size(); ++item) consider(item);
+    for (uint32_t item = 0; item < world.catalog.truth.size(); ++item) consider(item);
   } else {
     for (const ItemNumber item : candidates) consider(item.value);
   }

@@ -64,28 +64,32 @@ std::string_view ActionName(ActionType type) {
   return kNames[static_cast<size_t>(type)];
 }
 
+Ground::Ground(const WorldOptions& options) : catalog(MakeCatalog(options)), users(MakeUsers(options)) {
+  for (uint32_t i = 0; i < catalog.items.size(); ++i) item_by_id.emplace(catalog.items[i].id, i);
+}
+
 WorldState::WorldState(const WorldOptions& world_options)
     : options(world_options),
-      catalog(std::make_shared<const Catalog>(MakeCatalog(options))),
-      users(std::make_shared<const std::vector<TrueUser>>(MakeUsers(options))) {
+      ground(std::make_shared<const Ground>(options)),
+      catalog(ground->catalog),
+      users(ground->users),
+      item_by_id(ground->item_by_id) {
   user_count = static_cast<uint32_t>(std::count_if(
-      users->begin(), users->end(), [&](const TrueUser& user) { return user.arrival_us <= options.end_time_us; }));
-  truth = Truth::Make(options, catalog->items.size());
-  memories.resize(users->size());
-  auto numbers = std::make_shared<base::StringMap<uint32_t>>();
-  for (uint32_t i = 0; i < catalog->items.size(); ++i) numbers->emplace(catalog->items[i].id, i);
-  item_by_id = std::move(numbers);
-  schedule = std::make_unique<Schedule>(options, *users);
+      users.begin(), users.end(), [&](const TrueUser& user) { return user.arrival_us <= options.end_time_us; }));
+  truth = Truth::Make(options, catalog.items.size());
+  memories.resize(users.size());
+  schedule = std::make_unique<Schedule>(options, users);
 }
 
 WorldState::WorldState(const WorldState& other)
     : options(other.options),
-      catalog(other.catalog),
-      users(other.users),
+      ground(other.ground),
+      catalog(ground->catalog),
+      users(ground->users),
+      item_by_id(ground->item_by_id),
       user_count(other.user_count),
       truth(other.truth->Clone()),
       memories(other.memories),
-      item_by_id(other.item_by_id),
       schedule(std::make_unique<Schedule>(*other.schedule)),
       has_history(other.has_history) {}
 
@@ -107,7 +111,7 @@ void World::History(const std::function<void(const Event&)>& take) {
   BOWERBIRD_CHECK(!state_->has_history);
   state_->has_history = true;
   const int64_t end_us = state_->options.end_time_us;
-  LoggingPolicy policy(state_->options, state_->catalog->items, static_cast<uint32_t>(state_->users->size()));
+  LoggingPolicy policy(state_->options, state_->catalog.items, static_cast<uint32_t>(state_->users.size()));
   // Sessions overlap: their events wait here until no earlier one can come.
   std::vector<std::pair<uint64_t, Event>> waiting;
   uint64_t order = 0;
@@ -146,8 +150,8 @@ void World::History(const std::function<void(const Event&)>& take) {
 Visit World::NextVisit() { return state_->schedule->Next(); }
 
 Session World::Begin(UserNumber user, int64_t now_us) {
-  BOWERBIRD_CHECK(user.value < state_->users->size());
-  const TrueUser& who = (*state_->users)[user.value];
+  BOWERBIRD_CHECK(user.value < state_->users.size());
+  const TrueUser& who = state_->users[user.value];
   Memory& memory = state_->memories[user.value];
   auto session = std::make_unique<SessionState>();
   session->world = state_.get();
@@ -166,51 +170,51 @@ Session World::Begin(UserNumber user, int64_t now_us) {
 }
 
 std::span<const Item> World::Items() const {
-  return std::span<const Item>(state_->catalog->items).first(state_->options.items);
+  return std::span<const Item>(state_->catalog.items).first(state_->options.items);
 }
 
 std::vector<ItemNumber> World::NewItems(int64_t from_us, int64_t to_us) const {
   std::vector<ItemNumber> found;
-  for (uint32_t i = state_->options.items; i < state_->catalog->items.size(); ++i) {
-    const int64_t created_us = state_->catalog->items[i].created_time_us;
+  for (uint32_t i = state_->options.items; i < state_->catalog.items.size(); ++i) {
+    const int64_t created_us = state_->catalog.items[i].created_time_us;
     if (created_us > from_us && created_us <= to_us) found.push_back(ItemNumber(i));
   }
   return found;
 }
 
 const Item& World::ItemAt(ItemNumber item) const {
-  BOWERBIRD_CHECK(item.value < state_->catalog->items.size());
-  return state_->catalog->items[item.value];
+  BOWERBIRD_CHECK(item.value < state_->catalog.items.size());
+  return state_->catalog.items[item.value];
 }
 
 std::optional<ItemNumber> World::FindItem(std::string_view id) const {
-  const auto it = state_->item_by_id->find(id);
-  if (it == state_->item_by_id->end()) return std::nullopt;
+  const auto it = state_->item_by_id.find(id);
+  if (it == state_->item_by_id.end()) return std::nullopt;
   return ItemNumber(it->second);
 }
 
 uint32_t World::user_count() const { return state_->user_count; }
-const std::string& World::UserId(UserNumber user) const { return (*state_->users)[user.value].id; }
-const std::string& World::UserName(UserNumber user) const { return (*state_->users)[user.value].name; }
-int64_t World::UserArrivalUs(UserNumber user) const { return (*state_->users)[user.value].arrival_us; }
+const std::string& World::UserId(UserNumber user) const { return state_->users[user.value].id; }
+const std::string& World::UserName(UserNumber user) const { return state_->users[user.value].name; }
+int64_t World::UserArrivalUs(UserNumber user) const { return state_->users[user.value].arrival_us; }
 
 std::string_view World::TrueTopic(ItemNumber item) const {
-  BOWERBIRD_CHECK(item.value < state_->catalog->truth.size());
-  return Topics()[state_->catalog->truth[item.value].topic].name;
+  BOWERBIRD_CHECK(item.value < state_->catalog.truth.size());
+  return Topics()[state_->catalog.truth[item.value].topic].name;
 }
 
 double World::TopicSimilarity(ItemNumber a, ItemNumber b) const {
-  BOWERBIRD_CHECK(a.value < state_->catalog->truth.size() && b.value < state_->catalog->truth.size());
-  const TrueItem& x = state_->catalog->truth[a.value];
-  const TrueItem& y = state_->catalog->truth[b.value];
+  BOWERBIRD_CHECK(a.value < state_->catalog.truth.size() && b.value < state_->catalog.truth.size());
+  const TrueItem& x = state_->catalog.truth[a.value];
+  const TrueItem& y = state_->catalog.truth[b.value];
   if (x.subtopic == y.subtopic) return 1;
   if (x.topic == y.topic) return .8;
   return Topics()[x.topic].group == Topics()[y.topic].group ? .3 : 0;
 }
 
 std::string World::PictureSvg(ItemNumber item) const {
-  BOWERBIRD_CHECK(item.value < state_->catalog->truth.size());
-  return DrawPicture(state_->catalog->truth[item.value], state_->catalog->items[item.value].aspect);
+  BOWERBIRD_CHECK(item.value < state_->catalog.truth.size());
+  return DrawPicture(state_->catalog.truth[item.value], state_->catalog.items[item.value].aspect);
 }
 
 }  // namespace bowerbird::sim::world

@@ -87,6 +87,27 @@ TEST_P(WorldFamilyTest, TheOraclesPageYieldsMoreThanItsReverseAndThanRandom) {
   EXPECT_GT(best, 3 * random);
 }
 
+TEST_P(WorldFamilyTest, APagesWorthIsWhatItYieldsOnAverageAndLeavesNoTrace) {
+  World world = *World::Create(Small(4, GetParam()));
+  world.History([](const Event&) {});
+  // Three items, of which patience never runs out: each visit looks at all that chance lets it.
+  double worth = 0, yields = 0;
+  constexpr int kVisits = 3000;
+  const World before = world.Fork();
+  for (int number = 0; number < kVisits; ++number) {
+    World again = before.Fork();
+    const UserNumber user(static_cast<uint32_t>(number % 100));
+    const std::vector<ItemNumber> page = {ItemNumber(number % 600), ItemNumber((number + 7) % 600)};
+    Session session = again.Begin(user, world.options().end_time_us + int64_t{number} * 1'000'000);
+    const double first = session.WorthOf(page);
+    EXPECT_EQ(session.WorthOf(page), first);
+    worth += first;
+    yields += session.View(page).utility;
+  }
+  EXPECT_GT(worth, 0);
+  EXPECT_NEAR(yields / worth, 1, .03);
+}
+
 TEST_P(WorldFamilyTest, AForkGoesOnAsTheWorldWouldAndNeitherKnowsOfTheOther) {
   World world = *World::Create(Small(3, GetParam()));
   world.History([](const Event&) {});
