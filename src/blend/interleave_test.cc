@@ -132,7 +132,9 @@ TEST(TeamDraftTest, HoldsForAnyRankings) {
       if (item.team != kNoTeam) ++picks[item.team];
     }
     EXPECT_EQ(page.size(), std::min<size_t>(n, all.size()));
-    if (rankings.size() == 2) EXPECT_LE(std::max(picks[0], picks[1]) - std::min(picks[0], picks[1]), 1u);
+    if (rankings.size() == 2) {
+      EXPECT_LE(std::max(picks[0], picks[1]) - std::min(picks[0], picks[1]), 1u);
+    }
 
     for (Team team = 0; team < rankings.size(); ++team) {
       const Ranking& ranking = rankings[team];
