@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -77,6 +78,15 @@ Summary Summarize(const std::vector<trial::PairReport>& pairs, Reading reading) 
   return summary;
 }
 
+constexpr trial::PairKind kKinds[] = {trial::PairKind::kWeights, trial::PairKind::kError, trial::PairKind::kRetrained};
+
+Summary SummarizeKind(const std::vector<trial::PairReport>& pairs, trial::PairKind kind, Reading reading) {
+  std::vector<trial::PairReport> of_kind;
+  std::copy_if(pairs.begin(), pairs.end(), std::back_inserter(of_kind),
+               [&](const trial::PairReport& pair) { return pair.pair.kind == kind; });
+  return Summarize(of_kind, reading);
+}
+
 double Share(uint32_t part, uint32_t all) { return all > 0 ? static_cast<double>(part) / all : 0; }
 
 void WriteSummary(const Summary& summary, base::JsonWriter* json) {
@@ -123,6 +133,12 @@ std::string ToJson(const SimInterleaveOptions& options, const std::vector<trial:
   WriteSummary(Summarize(pairs, &trial::PairReport::clicks), &json);
   json.Key("value").BeginObject();
   WriteSummary(Summarize(pairs, &trial::PairReport::value), &json);
+  json.EndObject().Key("kinds").BeginObject();
+  for (const trial::PairKind kind : kKinds) {
+    json.Key(trial::PairKindName(kind)).BeginObject();
+    WriteSummary(SummarizeKind(pairs, kind, &trial::PairReport::clicks), &json);
+    json.EndObject();
+  }
   json.EndObject().Key("rows").BeginArray();
   for (const trial::PairReport& pair : pairs) {
     json.BeginObject().Key("family").String(sim::world::FamilyName(pair.family));
@@ -169,6 +185,12 @@ absl::Status SimInterleave(const SimInterleaveOptions& options) {
   } else {
     PrintSummary("clicks", pairs.size(), Summarize(pairs, &trial::PairReport::clicks));
     PrintSummary("value", pairs.size(), Summarize(pairs, &trial::PairReport::value));
+    for (const trial::PairKind kind : kKinds) {
+      const Summary summary = SummarizeKind(pairs, kind, &trial::PairReport::clicks);
+      std::printf("clicks, %s: %u of %u of one sign, %.1f times as many users by A/B test\n",
+                  std::string(trial::PairKindName(kind)).c_str(), summary.same_sign, summary.decided,
+                  Quantile(summary.ratios, .5));
+    }
   }
   return absl::OkStatus();
 }

@@ -20,7 +20,7 @@ absl::Status SimAb(const SimAbOptions& options);
 struct SimInterleaveOptions {
   uint64_t seed = 1;
   uint32_t pairs = 100;
-  uint32_t items = 3600, users = 4000;
+  uint32_t items = 3600, users = 3000;
   uint32_t days = 7;
   bool json = false;
 };

@@ -73,6 +73,7 @@ TEST(TrialsTest, PairsOfRecipesAreComparedBothWaysBesideTheTruth) {
     EXPECT_NE(At(json, row + "/value/users_ab"), "");
   }
   EXPECT_EQ(At(json, "/rows/6/users"), "");
+  EXPECT_LE(Number(json, "/kinds/error/decided"), 3);
   EXPECT_EQ(Json(args), json) << "the same seed says something else";
   EXPECT_THAT(RunProgram({"sim", "interleave", "--pairs", "3", "--users", "200", "--items", "300"}).output,
               HasSubstr("credit by clicks"));

@@ -19,7 +19,7 @@ struct InterleaveTrialOptions {
   uint64_t seed = 1;
   uint32_t pairs = 100;
   uint32_t items = 3600;
-  uint32_t users = 4000;
+  uint32_t users = 3000;
   uint32_t days = 7;  ///< that each comparison lasts
   uint32_t page = 12;
 };
