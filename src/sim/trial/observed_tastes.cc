@@ -82,6 +82,8 @@ void ObservedTastes::Count(const world::Event& event) {
   if (is_look) user.seen.insert(item);
   const double value = ActionValue(event.action.type);
   user.value += value;
+  if (event.page != user.last_page) ++user.pages;
+  user.last_page = event.page;
   const ItemFacts& facts = items_[item];
   for (Rate* rate :
        {&item_rates_[item], &user.topics[facts.topic], &user.subtopics[facts.subtopic], &user.styles[facts.style]}) {

@@ -35,8 +35,11 @@ class ObservedTastes {
   std::span<const ItemFacts> items() const { return items_; }
   const Likings& Of(world::UserNumber user) const { return likings_[user.value]; }
   bool HasSeen(world::UserNumber user, uint32_t item) const { return counts_[user.value].seen.contains(item); }
-  /// Actions' value of the user in the history, for a covariate from before.
-  double ValueBefore(world::UserNumber user) const { return counts_[user.value].value; }
+  /// Actions' value on a page of the history, mean of the user's pages: a covariate from before. 0 of who had none.
+  double ValueBefore(world::UserNumber user) const {
+    const OfUser& counted = counts_[user.value];
+    return counted.pages > 0 ? counted.value / counted.pages : 0;
+  }
 
  private:
   struct Rate {
@@ -47,6 +50,8 @@ class ObservedTastes {
     std::vector<Rate> topics, subtopics, styles;
     absl::flat_hash_set<uint32_t> seen;
     double value = 0;
+    uint32_t pages = 0;
+    uint64_t last_page = 0;
   };
   void NumberFields(const world::World& world);
   void Count(const world::Event& event);
