@@ -26,25 +26,25 @@ double Number(const std::string& json, std::string_view pointer) {
 }
 
 TEST(TrialsTest, AnAbTestFindsItsEffectAboutAsOftenAsPlannedAndSaysWhatCupedSaves) {
-  const std::vector<std::string> args = {"sim", "ab", "--effect", "0.2", "--days", "7", "--repeat", "40", "--json"};
+  const std::vector<std::string> args = {"sim", "ab", "--effect", "0.06", "--days", "7", "--repeat", "40", "--json"};
   const std::string json = Json(args);
   EXPECT_EQ(At(json, "/repeat"), "40");
-  EXPECT_GE(Number(json, "/detected"), 24);
-  EXPECT_GE(Number(json, "/detected_cuped"), 24);
+  EXPECT_GE(Number(json, "/detected"), 22);
+  EXPECT_GE(Number(json, "/detected_cuped"), 22);
   EXPECT_GT(Number(json, "/variance_reduction"), 0.1);
   EXPECT_LT(Number(json, "/n_cuped"), Number(json, "/n"));
   EXPECT_LE(Number(json, "/sequential/detected"), Number(json, "/fixed/detected") + 4);
   EXPECT_LE(Number(json, "/sequential/stop_day_median"), 7);
   EXPECT_LT(Number(json, "/fixed/low"), Number(json, "/fixed/high"));
   EXPECT_EQ(Json(args), json) << "the same seed says something else";
-  EXPECT_THAT(RunProgram({"sim", "ab", "--effect", "0.3", "--days", "7", "--repeat", "5"}).output,
+  EXPECT_THAT(RunProgram({"sim", "ab", "--effect", "0.1", "--days", "7", "--repeat", "5"}).output,
               HasSubstr("looked at daily, CUPED"));
 }
 
 TEST(TrialsTest, AnAbTestOfNothingFindsLittle) {
-  const std::string json = Json({"sim", "ab", "--effect", "0", "--days", "7", "--repeat", "20", "--json"});
-  EXPECT_LE(Number(json, "/detected"), 5);
-  EXPECT_LE(Number(json, "/sequential/detected"), 5);
+  const std::string json = Json({"sim", "ab", "--effect", "0", "--days", "7", "--repeat", "10", "--json"});
+  EXPECT_LE(Number(json, "/detected"), 4);
+  EXPECT_LE(Number(json, "/sequential/detected"), 4);
   EXPECT_EQ(At(json, "/planned_effect"), "0.02");
 }
 

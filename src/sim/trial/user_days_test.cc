@@ -102,12 +102,11 @@ TEST(UserDaysTest, ALiftIsOfWhatIsDoneDuringTheExperiment) {
 
 TEST(UserDaysTest, TheFitToAWorldHasItsMeanSpreadAndCorrelation) {
   world::WorldOptions options;
-  options.users = 2000;
-  options.items = 1000;
+  options.users = 3000;
   world::World world = *world::World::Create(options);
   const auto observed = CountUserDays(world, kDays);
   ASSERT_TRUE(observed.ok()) << observed.status();
-  EXPECT_GT(observed->users(), 1'200u);
+  EXPECT_GT(observed->users(), 2'000u);
   const auto model = FitUserDays(*observed);
   ASSERT_TRUE(model.ok()) << model.status();
   const auto of_world = Totals(*observed), drawn = Drawn(*model, 1, 100'000);
