@@ -31,13 +31,13 @@ struct DraftedItem {
 /// Team-draft interleaving: one page out of several rankings, so that the same user on the same page chooses between
 /// them. In each round every team, in an order drawn anew, picks its ranking's best item that is not on the page yet.
 ///
-/// No team  where a round begins and all rankings would pick the same item, it stands without a team: whoever drafted
-/// it
-///          by the coin would earn its clicks for nothing. That covers the common prefix, whose clicks are noise that
-///          the usual form of the method counts, and the same further down. Pins have no team either, nor has what
-///          follows once a ranking has no item left, as the others would draft more.
-/// Fair     teams differ by one item at most, and each is as likely to have the one more, and to be first: whoever
-///          clicks regardless of what the items are prefers nobody on average.
+/// No team  where a round begins and all rankings would pick the same item, it stands without a team: who drafted it by
+///          the coin would earn its clicks for nothing. That covers the common prefix, whose clicks are noise that the
+///          usual form of the method counts, and the same further down. Pins have no team either, nor has what follows
+///          once a ranking has no item left, as the others would draft more.
+/// Fair     two teams differ by one item at most (of more, one whose items the others took may have fewer), and each is
+///          as likely to have the one more, and to be first: whoever clicks regardless of what the items are prefers
+///          nobody on average.
 /// Order    a team's items are in its ranking's order.
 /// Data     best first; equal numbers are the same item in all rankings. A ranking that names an item again means the
 ///          first.
