@@ -89,20 +89,26 @@ Summary SummarizeKind(const std::vector<trial::PairReport>& pairs, trial::PairKi
 
 double Share(uint32_t part, uint32_t all) { return all > 0 ? static_cast<double>(part) / all : 0; }
 
+/// Null where there is nothing to take it from.
+void WriteQuantile(const char* name, const std::vector<double>& sorted, double share, base::JsonWriter* json) {
+  json->Key(name);
+  sorted.empty() ? json->Null() : json->Double(Quantile(sorted, share));
+}
+
 void WriteSummary(const Summary& summary, base::JsonWriter* json) {
   json->Key("decided").Uint(summary.decided).Key("same_sign").Uint(summary.same_sign);
   json->Key("same_sign_share").Double(Share(summary.same_sign, summary.decided));
   json->Key("sure").Uint(summary.sure).Key("sure_same_sign").Uint(summary.sure_same_sign);
   json->Key("deployed").Uint(summary.deployed).Key("deployed_same_sign").Uint(summary.deployed_same_sign);
   json->Key("compared").Uint(summary.ratios.size());
-  json->Key("users_ab").Double(Quantile(summary.users_ab, .5));
-  json->Key("users_interleave").Double(Quantile(summary.users_interleave, .5));
-  json->Key("ratio_low").Double(Quantile(summary.ratios, .25));
-  json->Key("ratio_median").Double(Quantile(summary.ratios, .5));
-  json->Key("ratio_high").Double(Quantile(summary.ratios, .75));
+  WriteQuantile("users_ab", summary.users_ab, .5, json);
+  WriteQuantile("users_interleave", summary.users_interleave, .5, json);
+  WriteQuantile("ratio_low", summary.ratios, .25, json);
+  WriteQuantile("ratio_median", summary.ratios, .5, json);
+  WriteQuantile("ratio_high", summary.ratios, .75, json);
   json->Key("ratio_wanted").Double(kRatioWanted);
   json->Key("ratio_wanted_share").Double(summary.ShareAbove(kRatioWanted));
-  json->Key("ratio_cuped_median").Double(Quantile(summary.ratios_cuped, .5));
+  WriteQuantile("ratio_cuped_median", summary.ratios_cuped, .5, json);
 }
 
 void WriteComparison(const char* name, const stats::Comparison& comparison, base::JsonWriter* json) {
@@ -159,6 +165,10 @@ void PrintSummary(const char* name, size_t pairs, const Summary& summary) {
               pairs, summary.same_sign, 100 * Share(summary.same_sign, summary.decided));
   std::printf("  where the truth is sure: %u of %u; where both were deployed and differ: %u of %u\n",
               summary.sure_same_sign, summary.sure, summary.deployed_same_sign, summary.deployed);
+  if (summary.ratios.empty()) {
+    std::printf("  no pair whose truth is sure: nothing to compare users over\n");
+    return;
+  }
   std::printf("  users for 80%% power, median of %zu pairs: %.0f by A/B test, %.0f interleaved\n",
               summary.ratios.size(), Quantile(summary.users_ab, .5), Quantile(summary.users_interleave, .5));
   std::printf(
@@ -187,9 +197,12 @@ absl::Status SimInterleave(const SimInterleaveOptions& options) {
     PrintSummary("value", pairs.size(), Summarize(pairs, &trial::PairReport::value));
     for (const trial::PairKind kind : kKinds) {
       const Summary summary = SummarizeKind(pairs, kind, &trial::PairReport::clicks);
-      std::printf("clicks, %s: %u of %u of one sign, %.1f times as many users by A/B test\n",
-                  std::string(trial::PairKindName(kind)).c_str(), summary.same_sign, summary.decided,
-                  Quantile(summary.ratios, .5));
+      const std::string name(trial::PairKindName(kind));
+      const std::string times =
+          summary.ratios.empty() ? "no pair to compare"
+                                 : fmt::format("{:.1f} times as many users by A/B test", Quantile(summary.ratios, .5));
+      std::printf("clicks, %s: %u of %u of one sign, %s\n", name.c_str(), summary.same_sign, summary.decided,
+                  times.c_str());
     }
   }
   return absl::OkStatus();
