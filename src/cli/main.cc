@@ -12,6 +12,7 @@
 #include "cli/operator_commands.h"
 #include "cli/signal_commands.h"
 #include "cli/training_commands.h"
+#include "cli/trial_commands.h"
 #include "config/config.h"
 #include "remote/remote_files.h"
 
@@ -121,6 +122,8 @@ int main(int argc, char** argv) {
   train_cf->callback([&] { run = [&] { return TrainCf(train_options); }; });
   TrainingCommands training_commands;
   training_commands.Add(&program, train, &run);
+  TrialCommands trial_commands;
+  trial_commands.Add(program.get_subcommand("sim"), &run);
 
   auto* index = program.add_subcommand("index", "the snapshot that answers come from")->require_subcommand(1);
   auto* index_build =

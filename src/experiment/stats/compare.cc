@@ -55,6 +55,15 @@ absl::StatusOr<Comparison> CompareProportions(const Proportion& control, const P
   return Comparison{difference, interval, StudentTwoSidedP(difference.value / std::sqrt(variance_if_equal), infinite)};
 }
 
+absl::StatusOr<Interval> ExactInterval(const Proportion& proportion, double alpha) {
+  RETURN_IF_ERROR(CheckInsideUnit("alpha", alpha));
+  RETURN_IF_ERROR(Check("proportion", proportion));
+  const double successes = static_cast<double>(proportion.successes);
+  const double failures = static_cast<double>(proportion.trials - proportion.successes);
+  return Interval{successes > 0 ? BetaQuantile(alpha / 2, successes, failures + 1) : 0,
+                  failures > 0 ? BetaQuantile(1 - alpha / 2, successes + 1, failures) : 1};
+}
+
 absl::StatusOr<Comparison> CompareRatios(const BivariateMoments& control, const BivariateMoments& treatment,
                                          double alpha) {
   ASSIGN_OR_RETURN(const Estimate control_ratio, RatioOf("control", control));

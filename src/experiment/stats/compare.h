@@ -40,6 +40,11 @@ absl::StatusOr<Comparison> CompareMeans(const Moments& control, const Moments& t
 /// an arm.
 absl::StatusOr<Comparison> CompareProportions(const Proportion& control, const Proportion& treatment, double alpha);
 
+/// The interval of one rate that no approximation makes too narrow, also where successes are few or none.
+///
+/// Source   Clopper, Pearson 1934, from quantiles of the Beta distribution.
+absl::StatusOr<Interval> ExactInterval(const Proportion& proportion, double alpha);
+
 /// Difference of ratios of means (RatioOf).
 absl::StatusOr<Comparison> CompareRatios(const BivariateMoments& control, const BivariateMoments& treatment,
                                          double alpha);

@@ -70,6 +70,16 @@ TEST(CompareProportionsTest, AnArmWithoutASuccessIsAnAnswerAndTwoAreNone) {
   EXPECT_EQ(CompareProportions({50, 50}, {50, 50}, 0.05).status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
+TEST(ExactIntervalTest, IsCloppersAndPearsonsAlsoAtTheEnds) {
+  // scipy.stats.binomtest(10, 100).proportion_ci(): [0.0490, 0.1762].
+  EXPECT_NEAR(ExactInterval({10, 100}, 0.05)->low, 0.0490, 5e-5);
+  EXPECT_NEAR(ExactInterval({10, 100}, 0.05)->high, 0.1762, 5e-5);
+  EXPECT_EQ(ExactInterval({0, 10}, 0.05)->low, 0);
+  EXPECT_NEAR(ExactInterval({0, 10}, 0.05)->high, 0.3085, 5e-5);
+  EXPECT_EQ(ExactInterval({10, 10}, 0.05)->high, 1);
+  EXPECT_EQ(ExactInterval({0, 0}, 0.05).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
 TEST(CompareRatiosTest, ADenominatorOfOneIsAMean) {
   base::Rng rng(3);
   BivariateMoments control, treatment;

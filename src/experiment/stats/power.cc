@@ -53,13 +53,16 @@ double Needed(const UnitErrors& errors, const PowerPlan& plan) {
   return NormalQuantile(1 - plan.alpha / 2) * errors.without + NormalQuantile(plan.power) * errors.with;
 }
 
-absl::StatusOr<ArmSizes> SizesFor(const UnitErrors& errors, double effect, const PowerPlan& plan) {
+absl::StatusOr<double> UnitsFor(const UnitErrors& errors, double effect, const PowerPlan& plan) {
   const double root = Needed(errors, plan) / std::abs(effect);
   const double units = root * root;
-  if (!(units <= kUnitsMax)) {
-    return absl::InvalidArgumentError(fmt::format(
-        "effect is {}; expected one that {} units can find, this one takes {:.3g}", effect, kUnitsMax, units));
-  }
+  if (units <= kUnitsMax) return units;
+  return absl::InvalidArgumentError(fmt::format(
+      "effect is {}; expected one that {} units can find, this one takes {:.3g}", effect, kUnitsMax, units));
+}
+
+absl::StatusOr<ArmSizes> SizesFor(const UnitErrors& errors, double effect, const PowerPlan& plan) {
+  ASSIGN_OR_RETURN(const double units, UnitsFor(errors, effect, plan));
   return ArmSizes{static_cast<uint64_t>(std::ceil(units * (1 - plan.treatment_share))),
                   static_cast<uint64_t>(std::ceil(units * plan.treatment_share))};
 }
@@ -76,6 +79,15 @@ absl::StatusOr<ArmSizes> SizesForMeans(double standard_deviation, double effect,
   RETURN_IF_ERROR(CheckPositive("standard_deviation", standard_deviation));
   RETURN_IF_ERROR(CheckEffect(effect));
   return SizesFor(OfMeans(standard_deviation, plan.treatment_share, plan.variance_reduction), effect, plan);
+}
+
+absl::StatusOr<uint64_t> UnitsForPaired(double standard_deviation, double effect, const PowerPlan& plan) {
+  RETURN_IF_ERROR(CheckPlan(plan));
+  RETURN_IF_ERROR(CheckPositive("standard_deviation", standard_deviation));
+  RETURN_IF_ERROR(CheckEffect(effect));
+  const double error = standard_deviation * std::sqrt(1 - plan.variance_reduction);
+  ASSIGN_OR_RETURN(const double units, UnitsFor({error, error}, effect, plan));
+  return static_cast<uint64_t>(std::ceil(units));
 }
 
 absl::StatusOr<ArmSizes> SizesForProportions(double baseline, double effect, const PowerPlan& plan) {

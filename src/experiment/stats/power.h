@@ -28,6 +28,10 @@ struct ArmSizes {
 /// standard_deviation: of one unit, above 0. effect: not 0.
 absl::StatusOr<ArmSizes> SizesForMeans(double standard_deviation, double effect, const PowerPlan& plan);
 
+/// Units that are each their own control: of a mean of differences, such as of users who were shown both arms on one
+/// page. standard_deviation: of one unit's difference, above 0. effect: not 0. The plan's treatment_share is not asked.
+absl::StatusOr<uint64_t> UnitsForPaired(double standard_deviation, double effect, const PowerPlan& plan);
+
 /// baseline: the control's rate, in (0, 1); baseline + effect in (0, 1), effect not 0.
 absl::StatusOr<ArmSizes> SizesForProportions(double baseline, double effect, const PowerPlan& plan);
 

@@ -40,6 +40,15 @@ TEST(PowerTest, TheDetectableEffectIsTheOneThatAskedForTheSizes) {
   }
 }
 
+TEST(PowerTest, UnitsThatAreTheirOwnControlNeedAQuarterOfTwoArmsOfThatSpread) {
+  // (1.96 + 0.8416)^2 / 0.1^2.
+  EXPECT_EQ(*UnitsForPaired(1, 0.1, {}), 785u);
+  EXPECT_EQ(*UnitsForPaired(1, -0.1, {}), 785u);
+  EXPECT_EQ(UnitsForPaired(1, 0, {}).status().message(), "effect is 0; expected a number that is not");
+  EXPECT_EQ(UnitsForPaired(0, 0.1, {}).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(UnitsForPaired(1, 1e-9, {}).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
 TEST(PowerTest, ARateCannotRiseAboveOne) {
   EXPECT_EQ(DetectableProportion(0.99, {10, 10}, {}).status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_TRUE(DetectableProportion(1e-12, {1'000, 1'000}, {}).ok());

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "absl/container/flat_hash_set.h"
@@ -126,6 +127,22 @@ PageOutcome Session::View(std::span<const ItemNumber> page) {
   outcome.wants_more = s.patience > 0 && outcome.seen > 0;
   s.elapsed_us += 800 * kMs;
   return outcome;
+}
+
+double Session::WorthOf(std::span<const ItemNumber> page) const {
+  const SessionState& s = *state_;
+  const WorldState& world = *s.world;
+  std::array<float, kTopics> tired = world.memories[s.user].tired;
+  double worth = 0;
+  for (uint32_t place = 0; place < page.size(); ++place) {
+    const uint32_t item = page[place].value;
+    if (item >= world.catalog.truth.size()) continue;
+    const double look = LookProbability(place);
+    float& level = tired[world.catalog.truth[item].topic];
+    worth += look * s.ValueNow(item, level);
+    level += static_cast<float>(look);
+  }
+  return worth;
 }
 
 std::vector<ItemNumber> Session::OraclePage(uint32_t n, std::span<const ItemNumber> exclude,

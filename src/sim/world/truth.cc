@@ -34,6 +34,7 @@ double PrivateOpinion(uint64_t user_seed, uint64_t item_seed) {
 class MixtureTruth final : public Truth {
  public:
   explicit MixtureTruth(const WorldOptions& options) : Truth(options) {}
+  std::unique_ptr<Truth> Clone() const override { return std::make_unique<MixtureTruth>(*this); }
   double TiringRate() const override { return .08; }
 };
 
@@ -41,6 +42,7 @@ class MixtureTruth final : public Truth {
 class HerdingTruth final : public Truth {
  public:
   HerdingTruth(const WorldOptions& options, size_t items) : Truth(options), heat_(items * kGroups) {}
+  std::unique_ptr<Truth> Clone() const override { return std::make_unique<HerdingTruth>(*this); }
 
   void Observe(const TrueUser& user, uint32_t item, int64_t now_us) override {
     Heat& heat = heat_[static_cast<size_t>(item) * kGroups + user.crowd];
@@ -69,6 +71,7 @@ class HerdingTruth final : public Truth {
 class ContextualTruth final : public Truth {
  public:
   explicit ContextualTruth(const WorldOptions& options) : Truth(options) {}
+  std::unique_ptr<Truth> Clone() const override { return std::make_unique<ContextualTruth>(*this); }
 
  protected:
   double Awake(const Interest& interest, uint32_t slot, const Moment& moment) const override {

@@ -31,6 +31,7 @@ class Truth {
  public:
   static std::unique_ptr<Truth> Make(const WorldOptions& options, size_t items);
   virtual ~Truth() = default;
+  virtual std::unique_ptr<Truth> Clone() const = 0;
 
   /// Enjoyment of `item` if it were seen for the first time and with fresh appetite.
   double Value(const TrueUser& user, uint32_t item, const TrueItem& truth, const Moment& moment) const;

@@ -64,15 +64,34 @@ std::string_view ActionName(ActionType type) {
   return kNames[static_cast<size_t>(type)];
 }
 
+Ground::Ground(const WorldOptions& options) : catalog(MakeCatalog(options)), users(MakeUsers(options)) {
+  for (uint32_t i = 0; i < catalog.items.size(); ++i) item_by_id.emplace(catalog.items[i].id, i);
+}
+
 WorldState::WorldState(const WorldOptions& world_options)
-    : options(world_options), catalog(MakeCatalog(options)), users(MakeUsers(options)) {
+    : options(world_options),
+      ground(std::make_shared<const Ground>(options)),
+      catalog(ground->catalog),
+      users(ground->users),
+      item_by_id(ground->item_by_id) {
   user_count = static_cast<uint32_t>(std::count_if(
       users.begin(), users.end(), [&](const TrueUser& user) { return user.arrival_us <= options.end_time_us; }));
   truth = Truth::Make(options, catalog.items.size());
   memories.resize(users.size());
-  for (uint32_t i = 0; i < catalog.items.size(); ++i) item_by_id.emplace(catalog.items[i].id, i);
   schedule = std::make_unique<Schedule>(options, users);
 }
+
+WorldState::WorldState(const WorldState& other)
+    : options(other.options),
+      ground(other.ground),
+      catalog(ground->catalog),
+      users(ground->users),
+      item_by_id(ground->item_by_id),
+      user_count(other.user_count),
+      truth(other.truth->Clone()),
+      memories(other.memories),
+      schedule(std::make_unique<Schedule>(*other.schedule)),
+      has_history(other.has_history) {}
 
 World::World(std::unique_ptr<WorldState> state) : state_(std::move(state)) {}
 World::World(World&&) noexcept = default;
@@ -83,6 +102,8 @@ absl::StatusOr<World> World::Create(const WorldOptions& options) {
   if (absl::Status status = Check(options); !status.ok()) return status;
   return World(std::make_unique<WorldState>(options));
 }
+
+World World::Fork() const { return World(std::make_unique<WorldState>(*state_)); }
 
 const WorldOptions& World::options() const { return state_->options; }
 

@@ -122,6 +122,9 @@ class Session {
   ~Session();
   /// Shows the next page, best first. An item number that the world does not have counts as a blank.
   PageOutcome View(std::span<const ItemNumber> page);
+  /// The truth: what the page would yield now on average, if the user went through it to its end and looked as users
+  /// do, more often at what is first. Nobody looks: it leaves no trace.
+  double WorthOf(std::span<const ItemNumber> page) const;
   /// The page of `n` items that yields most to this user in this session, given what was shown before; greedy in the
   /// order of positions, which is exact but for the tiring within the page. `candidates` limits the choice (all items
   /// that exist when empty); items in `exclude` are left out. Cost     one evaluation of the truth for each candidate.
@@ -153,6 +156,11 @@ class World {
   World(World&&) noexcept;
   World& operator=(World&&) noexcept;
   ~World();
+
+  /// The same world from this moment on: what happens in one is unknown to the other, and the same visits come to both.
+  /// So the same users can be shown one thing here and another there. Sessions that are open stay with this one.
+  /// Cost     copies what users remember; items and users themselves are shared.
+  World Fork() const;
 
   const WorldOptions& options() const;
 

@@ -33,16 +33,29 @@ struct Memory {
   double RepeatFactor(uint32_t item, int64_t now_us) const;
 };
 
-struct WorldState {
-  explicit WorldState(const WorldOptions& world_options);
+/// What never changes once a world is made: its forks share it.
+struct Ground {
+  explicit Ground(const WorldOptions& options);
 
-  WorldOptions options;
   Catalog catalog;
   std::vector<TrueUser> users;
+  base::StringMap<uint32_t> item_by_id;
+};
+
+struct WorldState {
+  explicit WorldState(const WorldOptions& world_options);
+  /// Goes on from the other's moment.
+  WorldState(const WorldState& other);
+  WorldState& operator=(const WorldState&) = delete;
+
+  WorldOptions options;
+  std::shared_ptr<const Ground> ground;
+  const Catalog& catalog;
+  const std::vector<TrueUser>& users;
+  const base::StringMap<uint32_t>& item_by_id;
   uint32_t user_count = 0;
   std::unique_ptr<Truth> truth;
   std::vector<Memory> memories;
-  base::StringMap<uint32_t> item_by_id;
   std::unique_ptr<Schedule> schedule;
   bool has_history = false;
 };

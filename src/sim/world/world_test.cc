@@ -87,6 +87,51 @@ TEST_P(WorldFamilyTest, TheOraclesPageYieldsMoreThanItsReverseAndThanRandom) {
   EXPECT_GT(best, 3 * random);
 }
 
+TEST_P(WorldFamilyTest, APagesWorthIsWhatItYieldsOnAverageAndLeavesNoTrace) {
+  World world = *World::Create(Small(4, GetParam()));
+  world.History([](const Event&) {});
+  // Three items, of which patience never runs out: each visit looks at all that chance lets it.
+  double worth = 0, yields = 0;
+  constexpr int kVisits = 3000;
+  const World before = world.Fork();
+  for (int number = 0; number < kVisits; ++number) {
+    World again = before.Fork();
+    const UserNumber user(static_cast<uint32_t>(number % 100));
+    const std::vector<ItemNumber> page = {ItemNumber(number % 600), ItemNumber((number + 7) % 600)};
+    Session session = again.Begin(user, world.options().end_time_us + int64_t{number} * 1'000'000);
+    const double first = session.WorthOf(page);
+    EXPECT_EQ(session.WorthOf(page), first);
+    worth += first;
+    yields += session.View(page).utility;
+  }
+  EXPECT_GT(worth, 0);
+  EXPECT_NEAR(yields / worth, 1, .03);
+}
+
+TEST_P(WorldFamilyTest, AForkGoesOnAsTheWorldWouldAndNeitherKnowsOfTheOther) {
+  World world = *World::Create(Small(3, GetParam()));
+  world.History([](const Event&) {});
+  const World before = world.Fork();
+  const auto browse = [](World& in, uint32_t step) {
+    std::string seen;
+    for (uint32_t number = 0; number < 60; ++number) {
+      const Visit visit = in.NextVisit();
+      Session session = in.Begin(visit.user, visit.time_us);
+      std::vector<ItemNumber> page;
+      for (uint32_t place = 0; place < 12; ++place) page.push_back(ItemNumber((place * step) % 600));
+      const PageOutcome outcome = session.View(page);
+      seen += fmt::format("{} {} {} {}, ", visit.user.value, visit.time_us, outcome.actions.size(), outcome.utility);
+    }
+    return seen;
+  };
+  World first = before.Fork(), second = before.Fork();
+  const std::string of_world = browse(world, 7);
+  EXPECT_EQ(browse(first, 7), of_world);
+  EXPECT_NE(browse(second, 11), of_world);
+  World third = before.Fork();
+  EXPECT_EQ(browse(third, 7), of_world);
+}
+
 INSTANTIATE_TEST_SUITE_P(Families, WorldFamilyTest,
                          testing::Values(Family::kMixture, Family::kHerding, Family::kContextual),
                          [](const auto& info) { return std::string(FamilyName(info.param)); });
