@@ -17,6 +17,7 @@ class LakeCommands {
   LakeSqlOptions sql_;
   LakeOptions lake_;
   JobRunOptions job_;
+  McpOptions mcp_;
 };
 
 }  // namespace bowerbird::cli
