@@ -7,7 +7,7 @@
 
 /// How users are named to whoever may not know who they are. A mask is a keyed hash: the same id always has the same
 /// one, so that rows can be counted and joined, and without the seed nobody can tell an id from its mask, nor try ids
-/// out. docs/decisions/0062-tools-for-models.md.
+/// out. docs/decisions/0066-tools-for-models.md.
 namespace bowerbird::lake {
 
 /// "user_" and 16 hexadecimal digits; empty for the empty id.
