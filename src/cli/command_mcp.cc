@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/status_macros.h"
-#include "cli/commands.h"
+#include "cli/command_mcp.h"
 #include "cli/connection.h"
 #include "mcp/session.h"
 

@@ -50,13 +50,6 @@ absl::Status Serve(const ServeOptions& options);
 /// A file as rows; `separator` of CSV, "\\t" for a tab.
 absl::StatusOr<std::unique_ptr<ingest::RowSource>> OpenRows(const std::string& form, const std::string& path,
                                                             const std::string& separator);
-struct McpOptions {
-  Folder folder;
-  bool unmasked = false;  ///< users by their ids
-};
-/// The Model Context Protocol on standard input and output, until the input ends.
-absl::Status Mcp(const McpOptions& options);
-
 struct AppsOptions {
   Folder folder;  ///< of it, the directory alone
   std::string name;

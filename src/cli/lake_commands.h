@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 
+#include "cli/command_mcp.h"
 #include "cli/commands.h"
 
 namespace bowerbird::cli {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -15,14 +16,29 @@ namespace {
 constexpr double kK1 = 1.2, kB = 0.75;
 constexpr float kHeadingWeight = 4, kPathWeight = 2;
 constexpr size_t kExcerptBytes = 900;
+/// A guide says how; a decision says why, and comes after it where both have the words.
+constexpr std::string_view kDecisions = "docs/decisions/";
+constexpr double kDecisionWeight = 0.7;
 
+/// Words that say how something is asked, not what.
+constexpr std::string_view kQuestionWords[] = {
+    "a",  "an", "and", "are", "be", "by",   "can", "do", "does", "for",  "from",  "how",  "i",     "in",  "is",
+    "it", "my", "of",  "on",  "or", "that", "the", "to", "was",  "what", "which", "when", "where", "with"};
+
+/// Endings off, so that "forgets", "forgetting" and "forget" are one word, as are "rotate" and "rotated".
 std::string Stem(std::string word) {
-  const size_t size = word.size();
-  if (size > 4 && word.ends_with("ies")) {
-    word.replace(size - 3, 3, "y");
-  } else if (size > 3 && word.back() == 's' && word[size - 2] != 's') {
-    word.pop_back();
+  const auto cut = [&](std::string_view ending, size_t left) {
+    if (!word.ends_with(ending) || word.size() < ending.size() + left) return false;
+    word.resize(word.size() - ending.size());
+    return true;
+  };
+  if (cut("ies", 3)) word += 'y';
+  if (!word.ends_with("ss")) cut("s", 3);
+  if (cut("ing", 3) || cut("ed", 3)) {
+    const size_t size = word.size();
+    if (size > 3 && word[size - 1] == word[size - 2] && word.back() != 'l' && word.back() != 's') word.pop_back();
   }
+  cut("e", 3);
   return word;
 }
 
@@ -134,6 +150,9 @@ std::vector<DocHit> DocIndex::Search(std::string_view query, size_t k) const {
   std::vector<std::string> words = Words(query);
   std::sort(words.begin(), words.end());
   words.erase(std::unique(words.begin(), words.end()), words.end());
+  std::erase_if(words, [](const std::string& word) {
+    return std::find(std::begin(kQuestionWords), std::end(kQuestionWords), word) != std::end(kQuestionWords);
+  });
   std::vector<double> scores(sections_.size(), 0.0);
   const auto all = static_cast<double>(sections_.size());
   for (const std::string& word : words) {
@@ -144,7 +163,8 @@ std::vector<DocHit> DocIndex::Search(std::string_view query, size_t k) const {
     for (const Posting& posting : found->second) {
       const double length = sections_[posting.section].length / length_mean_;
       const double count = posting.count;
-      scores[posting.section] += rarity * count * (kK1 + 1) / (count + kK1 * (1 - kB + kB * length));
+      const double weight = sections_[posting.section].path.starts_with(kDecisions) ? kDecisionWeight : 1;
+      scores[posting.section] += weight * rarity * count * (kK1 + 1) / (count + kK1 * (1 - kB + kB * length));
     }
   }
   std::vector<uint32_t> order;

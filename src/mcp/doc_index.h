@@ -30,7 +30,8 @@ struct DocHit {
 /// Data     a section goes from one heading to the next; the words of its headings and of its path count for more.
 /// Threads  immutable once built.
 /// Source   BM25 (Robertson and Zaragoza 2009), k1 1.2, b 0.75. Words are runs of letters, digits and '_', in lower
-///          case, without the plural's s.
+///          case, without the endings of English; those that only ask ("how") count for nothing, and sections of
+///          decision records for less.
 class DocIndex {
  public:
   /// The texts outlive it.

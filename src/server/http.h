@@ -86,8 +86,8 @@ class Router {
   struct Route {
     std::string method;
     std::string pattern;
-    std::string scope;  ///< "events", "collect", "serve", "analyst" or "admin": of one app; "operator", "peer": of the
-                        ///< process; empty: open
+    std::string scope;  ///< "events", "collect", "serve" or "admin": of one app; "operator", "peer": of the process;
+                        ///< empty: open
     Handler handler;
     KeyPlace key_place = KeyPlace::kHeader;
     bool browser = false;  ///< pages of allowed origins may call it
