@@ -43,9 +43,8 @@ void LakeCommands::Add(CLI::App* program, std::function<absl::Status()>* run) {
                                       "tools for language models (Model Context Protocol) on standard input and "
                                       "output; over HTTP a server has them at /mcp");
   AddFolder(mcp, &mcp_.folder);
-  auto* mask = mcp->add_flag("--mask", "users by pseudonyms; the default");
-  mcp->add_flag("--unmasked", mcp_.unmasked, "users by their ids, and what they wrote as they wrote it")
-      ->excludes(mask);
+  mcp->add_flag("--unmasked,!--mask", mcp_.unmasked,
+                "users by their ids, and what they wrote as they wrote it; --mask, the default, by pseudonyms");
   mcp->callback([this, run] { *run = [this] { return Mcp(mcp_); }; });
 
   auto* job = program->add_subcommand("job", "tables computed from the lake; redact: who was forgotten leaves")

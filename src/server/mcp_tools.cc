@@ -254,7 +254,8 @@ absl::StatusOr<std::string> McpTools::DescribeTable(const std::string& name) {
   json.BeginObject().Key("table").String(name).Key("a_row_is").String(TableNote(name)).Key("columns").BeginArray();
   for (const dom::element column : columns) {
     const std::string_view column_name = column["name"];
-    std::string type(std::string_view(column["type"]));
+    const std::string_view type_name = column["type"];
+    std::string type(type_name);
     if (table != nullptr) {
       const auto field = std::find_if(table->fields->begin(), table->fields->end(),
                                       [&](const lake::Field& one) { return one.name == column_name; });
@@ -306,18 +307,17 @@ absl::StatusOr<std::string> McpTools::UserOf(const std::string& named) const {
   }
   // A mask cannot be turned back: the row that has it says where the id stands.
   struct Place {
-    const char *table, *user, *of_row;
+    const char *table, *column;
   };
-  for (const Place& place :
-       {Place{"events", "user", "user"}, Place{"user_changes", "id", "id"}, Place{"served", "user", "user"}}) {
+  for (const Place& place : {Place{"events", "user"}, Place{"user_changes", "id"}, Place{"served", "user"}}) {
     ASSIGN_OR_RETURN(const std::string masked,
                      Ask(fmt::format("SELECT partition, \"offset\" FROM {} WHERE \"{}\" = {} LIMIT 1", place.table,
-                                     place.user, Quoted(named)),
+                                     place.column, Quoted(named)),
                          1, true));
     ASSIGN_OR_RETURN(const std::vector<std::string> at, FirstRow(masked));
     if (at.size() != 2) continue;
     ASSIGN_OR_RETURN(const std::string plain,
-                     Ask(fmt::format("SELECT \"{}\" FROM {} WHERE partition = {} AND \"offset\" = {}", place.of_row,
+                     Ask(fmt::format("SELECT \"{}\" FROM {} WHERE partition = {} AND \"offset\" = {}", place.column,
                                      place.table, at[0], at[1]),
                          1, false));
     ASSIGN_OR_RETURN(const std::vector<std::string> id, FirstRow(plain));
