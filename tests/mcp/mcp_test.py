@@ -6,6 +6,7 @@ usage: mcp_test.py BOWERBIRD MCP_WORLD_FILES (run by `./dev test --label mcp`, w
 import contextlib
 import http.client
 import json
+import logging
 import pathlib
 import re
 import subprocess
@@ -168,7 +169,9 @@ class ProtocolTest(Async):
                 self.assertEqual(len(answer["shown"]), fixed.SHOWN)
                 self.assertTrue(all(item["sources"] and item["title"] for item in answer["shown"]))
                 health = await ask(session, "pipeline_health")
-                self.assertEqual((health["status"], health["findings"]), ("ok", []))
+                # Nothing was trained: what is related falls back, and that is all that is wrong.
+                self.assertEqual((health["status"], len(health["findings"])), ("attention", 1), health)
+                self.assertIn("25.0% of 40 answers since the start used a fallback", health["summary"])
                 docs = await ask(session, "search_docs", query="lake retention", count=3)
                 self.assertEqual(len(docs["sections"]), 3)
                 self.assertIn("no experiment 'checkout'", await refused(session, "experiment_report", experiment="checkout"))
@@ -395,4 +398,5 @@ class RestartTest(Async):
 
 
 if __name__ == "__main__":
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it tells of every step that took long
     unittest.main(argv=sys.argv[:1], verbosity=2)
