@@ -1,3 +1,5 @@
+#include "cli/command_mcp.h"
+
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -5,7 +7,6 @@
 #include <string>
 
 #include "base/status_macros.h"
-#include "cli/command_mcp.h"
 #include "cli/connection.h"
 #include "mcp/session.h"
 
