@@ -52,7 +52,7 @@ TEST(DocIndexTest, OurOwnDocumentsAreThere) {
   EXPECT_TRUE(found_in("forget a user", "docs/guides/forgetting.md"));
   EXPECT_TRUE(found_in("why was an item not shown", "docs/guides/why.md"));
   EXPECT_TRUE(found_in("read events from Kafka by another producer", "docs/guides/kafka.md"));
-  EXPECT_TRUE(found_in("lake columns of table served", "docs/formats/lake.md"));
+  EXPECT_TRUE(found_in("columns of events in the lake format", "docs/formats/lake.md"));
   EXPECT_TRUE(found_in("decayed sum signal half life", "docs/guides/signals.md"));
 }
 
