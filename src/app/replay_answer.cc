@@ -117,6 +117,14 @@ absl::StatusOr<v1::ServedRecord> FindServed(const log::EventLog& log, std::strin
   return *std::move(found);
 }
 
+absl::StatusOr<v1::ServedRecord> ReadServed(const log::EventLog& log, uint32_t partition, log::Offset offset) {
+  ASSIGN_OR_RETURN(const log::ReadResult read, log.Read(log::Topic::kServed, partition, offset, 1, kReadBytes));
+  v1::ServedRecord record;
+  if (read.records.empty() || read.records[0].offset != offset || !record.ParseFromString(read.records[0].value))
+    return absl::NotFoundError("request: its record has left the served log");
+  return record;
+}
+
 absl::StatusOr<serve::ReplayReport> ReplayAnswer(App& app, const v1::ServedRecord& record,
                                                  const std::string& scratch_dir) {
   std::error_code ignored;

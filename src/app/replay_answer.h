@@ -12,6 +12,8 @@ namespace bowerbird::app {
 
 /// The served record of a request. NotFound: none, or it has left the log.
 absl::StatusOr<v1::ServedRecord> FindServed(const log::EventLog& log, std::string_view request_id);
+/// The served record at an offset, as the lake's table has it. NotFound: it has left the log.
+absl::StatusOr<v1::ServedRecord> ReadServed(const log::EventLog& log, uint32_t partition, log::Offset offset);
 
 /// Runs a past answer again and compares. Its inputs are made again from the log and the artifacts: the user's state as
 /// of the record's offset, the item table as of its version's offsets, the catalog as of its offset over the snapshot,

@@ -39,6 +39,14 @@ void LakeCommands::Add(CLI::App* program, std::function<absl::Status()>* run) {
     added->callback([this, run, runs = command.run] { *run = [this, runs] { return runs(lake_); }; });
   }
 
+  auto* mcp = program->add_subcommand("mcp",
+                                      "tools for language models (Model Context Protocol) on standard input and "
+                                      "output; over HTTP a server has them at /mcp");
+  AddFolder(mcp, &mcp_.folder);
+  mcp->add_flag("--unmasked,!--mask", mcp_.unmasked,
+                "users by their ids, and what they wrote as they wrote it; --mask, the default, by pseudonyms");
+  mcp->callback([this, run] { *run = [this] { return Mcp(mcp_); }; });
+
   auto* job = program->add_subcommand("job", "tables computed from the lake; redact: who was forgotten leaves")
                   ->require_subcommand(1);
   auto* job_run = job->add_subcommand("run", "compute a job's table for a day, in the place of what it had for it");

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 
+#include "cli/command_mcp.h"
 #include "cli/commands.h"
 
 namespace bowerbird::cli {
@@ -17,6 +18,7 @@ class LakeCommands {
   LakeSqlOptions sql_;
   LakeOptions lake_;
   JobRunOptions job_;
+  McpOptions mcp_;
 };
 
 }  // namespace bowerbird::cli

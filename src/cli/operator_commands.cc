@@ -41,8 +41,9 @@ void OperatorCommands::AddKeys(CLI::App* program) {
   auto* create = keys->add_subcommand("create", "make a key; its secret is shown once");
   create->add_option("--name", keys_.name, "what people call it")->required();
   create
-      ->add_option("--scopes", keys_.scopes,
-                   "of events, collect, serve, admin; operator, which opens every app; peer, for nodes of a cluster")
+      ->add_option(
+          "--scopes", keys_.scopes,
+          "of events, collect, serve, analyst, admin; operator, which opens every app; peer, for nodes of a cluster")
       ->required()
       ->delimiter(',');
   create->add_option("--app", keys_.folder.app, "the app that it opens")->capture_default_str();

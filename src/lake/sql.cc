@@ -42,6 +42,10 @@ std::string RowsOf(const TableFiles& files) {
   return all_columns ? rows : fmt::format("{} UNION ALL BY NAME {}", NoRowsOf(*files.table), rows);
 }
 
+std::string_view SeedBytes(const base::HashSeed& seed) {
+  return {reinterpret_cast<const char*>(seed.data()), seed.size()};
+}
+
 std::string Request(const std::vector<TableFiles>& tables, const SqlQuery& query, const std::string& out) {
   std::string text;
   base::JsonWriter json(&text);
@@ -49,6 +53,8 @@ std::string Request(const std::vector<TableFiles>& tables, const SqlQuery& query
   json.Key("form").String(query.form == SqlForm::kJson ? "json" : "csv").Key("out").String(out);
   json.Key("rows_max").Uint(query.limits.rows).Key("bytes_max").Uint(query.limits.result_bytes);
   json.Key("memory_bytes").Uint(query.limits.memory_bytes).Key("threads").Uint(query.limits.threads);
+  json.Key("cut").Bool(query.cut).Key("mask").String(query.mask.has_value() ? base::HexEncode(SeedBytes(*query.mask))
+                                                                            : "");
   json.Key("views").BeginArray();
   for (const SqlView& view : SqlViews(tables))
     json.BeginObject().Key("name").String(view.name).Key("sql").String(view.sql).EndObject();
@@ -87,8 +93,8 @@ absl::StatusOr<std::string> Run(const std::vector<TableFiles>& tables, const Sql
   options.arguments = {program};
   options.input = Request(tables, query, out);
   options.seconds = query.limits.seconds;
-  // The answer, and the word before it.
-  options.output_bytes_max = query.limits.result_bytes + 64;
+  // The answer, the word before it, and what is left of the limits.
+  options.output_bytes_max = query.limits.result_bytes + 128;
   options.cancelled = query.cancelled;
   ASSIGN_OR_RETURN(ChildResult result, RunChild(options));
   return Interpret(std::move(result), query.limits);

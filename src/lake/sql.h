@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/hash.h"
 #include "lake/lake.h"
 
 /// SQL over the tables of a lake. DuckDB runs in a process of its own, one a query: `bowerbird-sql`, which opens
@@ -28,12 +30,17 @@ struct SqlQuery {
   std::string sql;
   SqlForm form = SqlForm::kJson;
   SqlLimits limits;
+  /// Of JSON: what exceeds the limits of rows or bytes is left out, and "truncated" says so, instead of an error.
+  bool cut = false;
+  /// The views hide who users are (mask.h), whatever the query does with them. Absent: they do not.
+  std::optional<base::HashSeed> mask;
   /// Asked every few milliseconds, from the thread that runs the query: true ends it. May be empty.
   std::function<bool()> cancelled;
 };
 
 struct SqlAnswer {
-  /// JSON: {"columns": [{"name", "type"}], "rows": [[...]]}; CSV: a line of names, then the rows.
+  /// JSON: {"columns": [{"name", "type"}], "rows": [[...]]}, of a cut one also "truncated"; CSV: a line of names, then
+  /// the rows.
   std::string body;
   /// Files that were left out because they are damaged, each with the reason.
   std::vector<std::string> damaged;

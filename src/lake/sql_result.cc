@@ -377,7 +377,11 @@ void SqlResultWriter::Begin(duckdb_result* result) {
 }
 
 absl::Status SqlResultWriter::Add(duckdb_data_chunk chunk) {
-  const idx_t rows = duckdb_data_chunk_get_size(chunk);
+  idx_t rows = duckdb_data_chunk_get_size(chunk);
+  if (rows_ + rows > options_.rows_max && options_.cut) {
+    rows = options_.rows_max - rows_;
+    truncated_ = true;
+  }
   if (rows_ + rows > options_.rows_max) {
     return absl::ResourceExhaustedError(
         fmt::format("the result has more rows than the limit of {}", options_.rows_max));
@@ -388,6 +392,7 @@ absl::Status SqlResultWriter::Add(duckdb_data_chunk chunk) {
     columns.push_back(std::move(column));
   }
   for (idx_t row = 0; row < rows; ++row, ++rows_) {
+    const size_t before = out_.size();
     if (options_.csv) {
       for (size_t i = 0; i < columns.size(); ++i) {
         if (i > 0) out_ += ',';
@@ -401,6 +406,11 @@ absl::Status SqlResultWriter::Add(duckdb_data_chunk chunk) {
       for (const Values& column : columns) WriteJson(column, row, &json);
       json.EndArray();
     }
+    if (out_.size() > options_.bytes_max && options_.cut) {
+      out_.resize(before);
+      truncated_ = true;
+      return absl::OkStatus();
+    }
     if (out_.size() > options_.bytes_max) {
       return absl::ResourceExhaustedError(
           fmt::format("the result is larger than the limit of {} bytes", options_.bytes_max));
@@ -410,7 +420,11 @@ absl::Status SqlResultWriter::Add(duckdb_data_chunk chunk) {
 }
 
 std::string SqlResultWriter::Finish() {
-  if (!options_.csv) out_ += "]}";
+  if (options_.cut) {
+    out_ += truncated_ ? "],\"truncated\":true}" : "],\"truncated\":false}";
+  } else if (!options_.csv) {
+    out_ += "]}";
+  }
   return std::move(out_);
 }
 

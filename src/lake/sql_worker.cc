@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <csignal>
 #include <cstdio>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -20,6 +22,7 @@
 #include "absl/status/statusor.h"
 #include "base/status_macros.h"
 #include "base/thread_priority.h"
+#include "lake/sql_mask.h"
 #include "lake/sql_result.h"
 
 namespace bowerbird::lake {
@@ -32,6 +35,8 @@ constexpr int kNestedMax = 250;
 
 struct Request {
   std::string sql, form, out;
+  bool cut = false;
+  std::string mask;  ///< a seed in hexadecimal digits; empty: nothing is masked
   uint64_t rows_max = 0, bytes_max = 0, memory_bytes = 0, threads = 0;
   std::vector<std::pair<std::string, std::string>> views;
   std::vector<std::string> paths;
@@ -45,17 +50,18 @@ absl::StatusOr<Request> ReadRequest() {
   dom::parser parser;
   dom::element root;
   Request request;
-  std::string_view sql, form, out;
+  std::string_view sql, form, out, mask;
   dom::array views, paths;
   if (parser.parse(text).get(root) || root["sql"].get(sql) || root["form"].get(form) || root["out"].get(out) ||
       root["rows_max"].get(request.rows_max) || root["bytes_max"].get(request.bytes_max) ||
       root["memory_bytes"].get(request.memory_bytes) || root["threads"].get(request.threads) ||
-      root["views"].get(views) || root["paths"].get(paths)) {
+      root["cut"].get(request.cut) || root["mask"].get(mask) || root["views"].get(views) || root["paths"].get(paths)) {
     return absl::InternalError("bowerbird-sql is started by bowerbird, with a request on standard input");
   }
   request.sql = sql;
   request.form = form;
   request.out = out;
+  request.mask = mask;
   for (const dom::element view : views) {
     request.views.emplace_back(std::string_view(view["name"]), std::string_view(view["sql"]));
   }
@@ -130,10 +136,12 @@ class Database {
     RETURN_IF_ERROR(Run(fmt::format("SET max_expression_depth = {}", kNestedMax)));
     RETURN_IF_ERROR(Run(fmt::format("SET allowed_paths = {}", List(paths))));
     RETURN_IF_ERROR(Run("SET enable_external_access = false"));
-    for (const auto& [name, sql] : request.views)
-      RETURN_IF_ERROR(Run(fmt::format("CREATE VIEW \"{}\" AS {}", name, sql)));
+    RETURN_IF_ERROR(ReadSystemNames());
+    RETURN_IF_ERROR(AddViews(request));
     return Run("SET lock_configuration = true");
   }
+  /// Names, in lower case, that are something of DuckDB's own where no view and no common table expression has them.
+  const std::set<std::string>& system_names() const { return system_names_; }
 
  private:
   /// A statement of our own.
@@ -147,8 +155,42 @@ class Database {
     return status;
   }
 
+  absl::Status AddViews(const Request& request) {
+    std::optional<UserMask> mask;
+    if (!request.mask.empty()) {
+      ASSIGN_OR_RETURN(mask, UserMask::Register(connection_, request.mask));
+    }
+    for (const auto& [name, sql] : request.views) {
+      std::string shown = sql;
+      if (mask.has_value()) {
+        ASSIGN_OR_RETURN(shown, mask->Mask(name, sql));
+      }
+      RETURN_IF_ERROR(Run(fmt::format("CREATE VIEW \"{}\" AS {}", name, shown)));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadSystemNames() {
+    duckdb_result result;
+    const bool done = duckdb_query(connection_,
+                                   "SELECT lower(view_name) FROM duckdb_views() WHERE internal AND schema_name <> "
+                                   "'information_schema'",
+                                   &result) == DuckDBSuccess;
+    while (done) {
+      duckdb_data_chunk chunk = duckdb_fetch_chunk(result);
+      if (chunk == nullptr) break;
+      auto* names = static_cast<duckdb_string_t*>(duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, 0)));
+      for (idx_t row = 0; row < duckdb_data_chunk_get_size(chunk); ++row)
+        system_names_.emplace(duckdb_string_t_data(names + row), duckdb_string_t_length(names[row]));
+      duckdb_destroy_data_chunk(&chunk);
+    }
+    duckdb_destroy_result(&result);
+    return system_names_.empty() ? absl::InternalError("DuckDB: its own views are not known") : absl::OkStatus();
+  }
+
   duckdb_database database_ = nullptr;
   duckdb_connection connection_ = nullptr;
+  std::set<std::string> system_names_;
 };
 
 /// The query as DuckDB's own parser reads it, as JSON: only a SELECT has that form.
@@ -183,12 +225,14 @@ std::string_view TextAt(const dom::object& object, std::string_view key) {
 /// other function in the place of a table reads something else: files, settings, another text as SQL.
 class TreeCheck {
  public:
-  explicit TreeCheck(const Request& request) {
+  TreeCheck(const Request& request, const std::set<std::string>& system_names) : system_names_(system_names) {
     for (const auto& view : request.views) tables_.insert(view.first);
   }
 
   absl::Status Check(const dom::element& root) {
     FindExpressions(root);
+    for (const std::string& name : expressions_) RETURN_IF_ERROR(CheckExpressionName(name));
+    tables_.insert(expressions_.begin(), expressions_.end());
     return CheckNode(root);
   }
 
@@ -198,15 +242,29 @@ class TreeCheck {
       if (dom::array map; object["cte_map"]["map"].get(map) == simdjson::SUCCESS) {
         for (const dom::element entry : map) {
           if (dom::object named; entry.get(named) == simdjson::SUCCESS)
-            tables_.insert(std::string(TextAt(named, "key")));
+            expressions_.insert(std::string(TextAt(named, "key")));
         }
       }
-      if (const std::string_view name = TextAt(object, "cte_name"); !name.empty()) tables_.insert(std::string(name));
-      if (TextAt(object, "type") == "RECURSIVE_CTE_NODE") tables_.insert(std::string(TextAt(object, "cte_name")));
+      if (const std::string_view name = TextAt(object, "cte_name"); !name.empty())
+        expressions_.insert(std::string(name));
       for (const auto field : object) FindExpressions(field.value);
     } else if (dom::array array; element.get(array) == simdjson::SUCCESS) {
       for (const dom::element one : array) FindExpressions(one);
     }
+  }
+
+  /// Outside of its scope the name of an expression means something else: then it must mean nothing. So it is no name
+  /// of DuckDB's own tables, and none that it would take for a file.
+  absl::Status CheckExpressionName(std::string_view name) const {
+    std::string lower;
+    bool plain = !name.empty();
+    for (const char c : name) {
+      lower += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+      plain &= std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || static_cast<unsigned char>(c) >= 0x80;
+    }
+    if (plain && !system_names_.contains(lower)) return absl::OkStatus();
+    return absl::InvalidArgumentError(fmt::format(
+        "found WITH {}; expected a name of letters, digits and '_' that is none of DuckDB's own", Quote(name)));
   }
 
   absl::Status CheckNode(const dom::element& element) const {
@@ -222,8 +280,9 @@ class TreeCheck {
   absl::Status CheckObject(const dom::object& object) const {
     static constexpr std::string_view kRowFunctions[] = {"range", "generate_series", "unnest", "json_each",
                                                          "json_tree"};
-    static constexpr std::string_view kRefusedFunctions[] = {"getenv",    "current_setting", "getvariable",
-                                                             "write_log", "nextval",         "currval"};
+    static constexpr std::string_view kRefusedFunctions[] = {
+        "getenv",  "current_setting", "getvariable",         "write_log",
+        "nextval", "currval",         "json_serialize_plan", UserMask::kFunction};
     const std::string_view type = TextAt(object, "type");
     if (type == "BASE_TABLE") {
       const std::string table(TextAt(object, "table_name"));
@@ -253,10 +312,11 @@ class TreeCheck {
     });
   }
 
-  std::set<std::string> tables_;
+  const std::set<std::string>& system_names_;
+  std::set<std::string> tables_, expressions_;
 };
 
-absl::Status CheckTree(const std::string& tree, const Request& request) {
+absl::Status CheckTree(const std::string& tree, const Database& database, const Request& request) {
   dom::parser parser;
   dom::element root;
   if (parser.parse(tree).get(root) != simdjson::SUCCESS)
@@ -272,7 +332,7 @@ absl::Status CheckTree(const std::string& tree, const Request& request) {
   size_t count = 0;
   if (root["statements"].get(statements) == simdjson::SUCCESS) count = statements.size();
   if (count != 1) return absl::InvalidArgumentError(fmt::format("found {} statements; expected one SELECT", count));
-  return TreeCheck(request).Check(root);
+  return TreeCheck(request, database.system_names()).Check(root);
 }
 
 /// The one statement of `sql`, which must be of the kind; closed with it.
@@ -311,10 +371,10 @@ absl::StatusOr<std::string> Select(const Database& database, const Request& requ
     duckdb_destroy_result(&result);
     return status;
   }
-  SqlResultWriter writer({request.form == "csv", request.rows_max, request.bytes_max});
+  SqlResultWriter writer({request.form == "csv", request.rows_max, request.bytes_max, request.cut});
   writer.Begin(&result);
   absl::Status status;
-  while (status.ok()) {
+  while (status.ok() && !writer.truncated()) {
     duckdb_data_chunk chunk = duckdb_fetch_chunk(result);
     if (chunk == nullptr) {
       if (const char* error = duckdb_result_error(&result); error != nullptr && *error != '\0')
@@ -353,7 +413,7 @@ absl::StatusOr<std::string> Answer() {
   Database database;
   RETURN_IF_ERROR(database.Open(request));
   ASSIGN_OR_RETURN(const std::string tree, ParseTree(database, request));
-  RETURN_IF_ERROR(CheckTree(tree, request));
+  RETURN_IF_ERROR(CheckTree(tree, database, request));
   return request.out.empty() ? Select(database, request) : CopyOut(database, request);
 }
 

@@ -58,6 +58,7 @@ Api::Api(AppHost* apps, Keys* keys, AuditLog* audit, Metrics* metrics, const Opt
   AddJobRoutes(this);
   AddSignalRoutes(this);
   AddLakeRoutes(this);
+  AddMcpRoutes(this);
   AddUserSegmentRoutes(this);
   AddFeatureRoutes(this);
   AddTrainingRoutes(this);
@@ -165,7 +166,7 @@ void Api::ChargeEvents(const HttpRequest& request, uint64_t events) {
   if (request.key != nullptr) request.key->left->events.Take(static_cast<double>(events), base::MonotonicUs());
 }
 
-void Api::Audit(const Router::Route& route, const HttpRequest& request, HttpResponse* response) const {
+absl::Status Api::RecordAction(const HttpRequest& request, std::string action, std::string detail, int status) const {
   AuditEntry entry;
   entry.time_us = base::SystemClock::Get().NowUs();
   if (request.key != nullptr) {
@@ -174,20 +175,29 @@ void Api::Audit(const Router::Route& route, const HttpRequest& request, HttpResp
     entry.who = request.local ? fmt::format("uid {}", request.peer_uid) : "loopback";
   }
   if (request.app != nullptr) entry.app = request.app->name();
-  entry.action = fmt::format("{} {}", route.method, route.pattern);
-  entry.detail = request.audit_detail;
-  if (entry.detail.empty()) {
-    for (const auto& [name, value] : request.path_parameters)
-      fmt::format_to(std::back_inserter(entry.detail), "{}{} {}", entry.detail.empty() ? "" : " ", name, value);
-  }
-  entry.status = response->status;
+  entry.action = std::move(action);
+  entry.detail = std::move(detail);
+  entry.status = status;
   const absl::Status written = audit_->Append(entry);
+  if (!written.ok()) {
+    const std::string reason(written.message());
+    Log(LogLevel::kError, "audit_failed", {{"reason", std::string_view(reason)}});
+  }
+  return written;
+}
+
+void Api::Audit(const Router::Route& route, const HttpRequest& request, HttpResponse* response) const {
+  std::string detail = request.audit_detail;
+  if (detail.empty()) {
+    for (const auto& [name, value] : request.path_parameters)
+      fmt::format_to(std::back_inserter(detail), "{}{} {}", detail.empty() ? "" : " ", name, value);
+  }
+  const absl::Status written =
+      RecordAction(request, fmt::format("{} {}", route.method, route.pattern), detail, response->status);
   if (written.ok()) return;
-  const std::string reason(written.message());
-  Log(LogLevel::kError, "audit_failed", {{"reason", std::string_view(reason)}});
-  *response = ProblemResponse(
-      503, "not_audited",
-      fmt::format("it was done (status {}), but the audit log could not be written: {}", entry.status, reason));
+  *response = ProblemResponse(503, "not_audited",
+                              fmt::format("it was done (status {}), but the audit log could not be written: {}",
+                                          response->status, std::string(written.message())));
 }
 
 HttpResponse Api::ReloadServer() const {

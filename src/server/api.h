@@ -73,6 +73,8 @@ class Api {
   /// is taken in; how many there were is known, and charged, after.
   bool EventsLeft(const HttpRequest& request, HttpResponse* problem) const;
   static void ChargeEvents(const HttpRequest& request, uint64_t events);
+  /// Writes to the audit log that whoever sent `request` did `action`. Unavailable: it could not be written.
+  absl::Status RecordAction(const HttpRequest& request, std::string action, std::string detail, int status) const;
 
  private:
   bool Authenticate(HttpRequest* request, HttpResponse* problem) const;

@@ -14,6 +14,7 @@
 #include "lake/batch_job.h"
 #include "lake/sql.h"
 #include "server/api_routes.h"
+#include "server/lake_query.h"
 #include "server/structured_log.h"
 
 namespace bowerbird::server {
@@ -72,23 +73,13 @@ absl::StatusOr<lake::SqlQuery> ParseSql(const HttpRequest& request, const config
   if (!format.empty() && format != "json" && format != "csv")
     return catalog::ToStatus({"invalid_argument", "format", "expected json or csv"});
   query.form = format == "csv" ? lake::SqlForm::kCsv : lake::SqlForm::kJson;
-  const int64_t asked_us = timeout_ms == 0 ? settings.sql_us_max : int64_t{1000} * timeout_ms;
-  query.limits.seconds = static_cast<double>(std::min(settings.sql_us_max, asked_us)) * 1e-6;
-  query.limits.rows = settings.sql_rows_max;
-  query.limits.result_bytes = settings.sql_bytes_max;
-  query.limits.memory_bytes = settings.sql_memory_bytes;
-  query.limits.threads = settings.sql_threads;
+  query.limits = LakeLimits(settings);
+  if (timeout_ms > 0) query.limits.seconds = std::min(query.limits.seconds, timeout_ms * 1e-3);
   return query;
 }
 
-absl::StatusOr<lake::SqlAnswer> Ask(app::App* app, const lake::SqlQuery& query) {
-  RETURN_IF_ERROR(app->lake().CatchUp().status());
-  ASSIGN_OR_RETURN(const std::vector<lake::TableFiles> files, app->lake().Files());
-  return lake::RunSql(files, query);
-}
-
 HttpResponse SqlResponse(app::App* app, const lake::SqlQuery& query) {
-  absl::StatusOr<lake::SqlAnswer> answer = Ask(app, query);
+  absl::StatusOr<lake::SqlAnswer> answer = AskLake(app, query);
   if (!answer.ok()) return LakeProblem(answer.status());
   HttpResponse response;
   response.body = std::move(answer->body);

@@ -16,6 +16,7 @@ void AddServeRoutes(Metrics* metrics, Api* api);
 void AddJobRoutes(Api* api);
 void AddSignalRoutes(Api* api);
 void AddLakeRoutes(Api* api);
+void AddMcpRoutes(Api* api);
 void AddUserSegmentRoutes(Api* api);
 void AddFeatureRoutes(Api* api);
 void AddTrainingRoutes(Api* api);

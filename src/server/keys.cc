@@ -166,11 +166,12 @@ absl::StatusOr<Keys::Made> Keys::Create(const Wanted& wanted) {
   for (const std::string& scope : wanted.scopes) {
     if (std::find(std::begin(kScopes), std::end(kScopes), scope) == std::end(kScopes)) {
       return absl::InvalidArgumentError(
-          fmt::format("scopes: found '{}'; expected events, collect, serve, admin or operator", scope));
+          fmt::format("scopes: found '{}'; expected events, collect, serve, analyst, admin or operator", scope));
     }
   }
   if (wanted.scopes.empty())
-    return absl::InvalidArgumentError("scopes: found none; expected some of events, collect, serve, admin, operator");
+    return absl::InvalidArgumentError(
+        "scopes: found none; expected some of events, collect, serve, analyst, admin, operator");
   if (wanted.name.size() > 128) return absl::InvalidArgumentError("name: expected at most 128 bytes");
   for (const double quota : {wanted.quota.requests_per_second, wanted.quota.events_per_second}) {
     if (!(quota >= 0 && quota <= kQuotaMax))

@@ -49,7 +49,7 @@ struct ApiKey {
 /// Threads  any. Find: one hash and one lookup under a reader lock.
 class Keys {
  public:
-  static constexpr std::string_view kScopes[] = {"events", "collect", "serve", "admin", "operator", "peer"};
+  static constexpr std::string_view kScopes[] = {"events", "collect", "serve", "analyst", "admin", "operator", "peer"};
   static constexpr double kQuotaMax = 1e9;
   struct Wanted {
     std::string name;

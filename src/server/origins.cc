@@ -42,13 +42,15 @@ void Origins::Mark(const HttpRequest& request, HttpResponse* response) const {
 HttpResponse Origins::Preflight(const HttpRequest& request, const Router::Route& route) const {
   HttpResponse response;
   if (!route.browser) {
-    return ProblemResponse(403, "origin_not_allowed",
-                           "found a preflight; expected none: web pages may call /v1/beacon and Segment's paths only");
+    return ProblemResponse(
+        403, "origin_not_allowed",
+        "found a preflight; expected none: web pages may call /v1/beacon, Segment's paths and /mcp only");
   }
   if (!Check(request, &response)) return response;
   Mark(request, &response);
   response.headers.emplace_back("Access-Control-Allow-Methods", "POST");
-  response.headers.emplace_back("Access-Control-Allow-Headers", "authorization, content-type, content-encoding");
+  response.headers.emplace_back("Access-Control-Allow-Headers",
+                                "authorization, content-type, content-encoding, accept, mcp-protocol-version");
   response.headers.emplace_back("Access-Control-Max-Age", "86400");
   return response;
 }
