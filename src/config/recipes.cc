@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "config/rank_features.h"
 #include "config/rules.h"
 #include "config/sections.h"
 
@@ -77,9 +78,11 @@ void ReadWeights(TableReader weights, Surface* surface) {
   for (const NameAt& name : weights.Keys()) {
     double weight = 1;
     weights.Number(name.text, Interval::Closed(0, 1000), &weight);
-    if (std::ranges::find(surface->generators, name.text) == surface->generators.end()) {
-      const std::vector<std::string_view> names(surface->generators.begin(), surface->generators.end());
-      weights.Refuse(name.text, Quote(name.text), OneOf("a generator of this surface", name.text, names));
+    std::vector<std::string_view> names(surface->generators.begin(), surface->generators.end());
+    names.insert(names.end(), std::begin(kScaledFeatures), std::end(kScaledFeatures));
+    if (std::ranges::find(names, name.text) == names.end()) {
+      weights.Refuse(name.text, Quote(name.text),
+                     OneOf("a generator of this surface or a feature of the ranker", name.text, names));
     }
     surface->weights[name.text] = weight;
   }
