@@ -56,8 +56,15 @@ class Categories {
 
 class Blender {
  public:
-  Blender(std::span<const Candidate> candidates, std::span<const Pin> pins, const Policy& policy, base::Rng* rng)
-      : candidates_(candidates), policy_(policy), rng_(rng), categories_(candidates), used_(candidates.size(), false) {
+  /// Draws by `rng`, or as `drawn` says, if there is one of them.
+  Blender(std::span<const Candidate> candidates, std::span<const Pin> pins, const Policy& policy, base::Rng* rng,
+          std::span<const uint32_t> drawn = {})
+      : candidates_(candidates),
+        policy_(policy),
+        rng_(rng),
+        drawn_(drawn),
+        categories_(candidates),
+        used_(candidates.size(), false) {
     pin_at_.assign(policy.n, kNotPinned);
     if (policy.diversity > 0) {
       for (const std::span<const uint64_t> categories : policy.above) Count(categories_.Of(categories), &above_);
@@ -76,7 +83,7 @@ class Blender {
       const uint32_t pinned = pin_at_[place];
       if (pinned != kNotPinned) {
         PlacePinned(pinned);
-      } else if (!(rng_ == nullptr ? PlaceBest() : PlaceDrawn())) {
+      } else if (!(Draws() ? PlaceDrawn() : PlaceBest())) {
         for (uint32_t later = place + 1; later < policy_.n; ++later) {
           if (pin_at_[later] != kNotPinned) PlacePinned(pin_at_[later]);
         }
@@ -87,6 +94,8 @@ class Blender {
   }
 
  private:
+  bool Draws() const { return rng_ != nullptr || !drawn_.empty(); }
+
   void CountItem(uint32_t candidate, std::vector<uint32_t>* counts) {
     if (policy_.category_cap > 0 || policy_.diversity > 0) Count(categories_.Of(candidate), counts);
   }
@@ -133,8 +142,8 @@ class Blender {
 
   void PlacePinned(uint32_t candidate) {
     const double score = Penalized(candidate);
-    if (rng_ != nullptr) page_.pools.push_back({{candidate}, {static_cast<float>(score / policy_.temperature)}});
-    Place(candidate, score, true, rng_ != nullptr ? 1 : 0);
+    if (Draws()) page_.pools.push_back({{candidate}, {static_cast<float>(score / policy_.temperature)}});
+    Place(candidate, score, true, Draws() ? 1 : 0);
   }
 
   bool PlaceBest() {
@@ -162,7 +171,21 @@ class Blender {
       pool.candidates.push_back(i);
       pool.logits.push_back(static_cast<float>(Penalized(i) / policy_.temperature));
     }
+    if (!drawn_.empty()) {
+      PlaceGiven(drawn_[page_.items.size()], std::move(pool));
+      return true;
+    }
     if (pool.candidates.empty()) return false;
+    const size_t chosen = Draw(pool);
+    const uint32_t candidate = pool.candidates[chosen];
+    const double propensity = DrawProbability(pool.logits, chosen);
+    const double score = Penalized(candidate);
+    page_.pools.push_back(std::move(pool));
+    Place(candidate, score, false, propensity);
+    return true;
+  }
+
+  size_t Draw(const DrawPool& pool) {
     const float highest = *std::max_element(pool.logits.begin(), pool.logits.end());
     double sum = 0;
     for (const float logit : pool.logits) sum += std::exp(static_cast<double>(logit) - highest);
@@ -172,17 +195,22 @@ class Blender {
       left -= std::exp(static_cast<double>(pool.logits[chosen]) - highest);
       if (left < 0) break;
     }
-    const uint32_t candidate = pool.candidates[chosen];
-    const double propensity = DrawProbability(pool.logits, chosen);
+    return chosen;
+  }
+
+  void PlaceGiven(uint32_t candidate, DrawPool pool) {
+    const auto at = std::find(pool.candidates.begin(), pool.candidates.end(), candidate);
+    const auto chosen = static_cast<size_t>(at - pool.candidates.begin());
+    const double propensity = at == pool.candidates.end() ? 0 : DrawProbability(pool.logits, chosen);
     const double score = Penalized(candidate);
     page_.pools.push_back(std::move(pool));
     Place(candidate, score, false, propensity);
-    return true;
   }
 
   const std::span<const Candidate> candidates_;
   const Policy policy_;
   base::Rng* const rng_;
+  const std::span<const uint32_t> drawn_;
   Categories categories_;
   std::vector<bool> used_;
   std::vector<uint32_t> pin_at_;
@@ -202,6 +230,14 @@ double DrawProbability(std::span<const float> logits, size_t chosen) {
 
 Page Blend(std::span<const Candidate> candidates, std::span<const Pin> pins, const Policy& policy, base::Rng* rng) {
   return Blender(candidates, pins, policy, rng).Run();
+}
+
+Page Retrace(std::span<const Candidate> candidates, std::span<const Pin> pins, const Policy& policy,
+             std::span<const uint32_t> page) {
+  if (page.empty()) return {};
+  Policy of_its_length = policy;
+  of_its_length.n = static_cast<uint32_t>(page.size());
+  return Blender(candidates, pins, of_its_length, nullptr, page).Run();
 }
 
 }  // namespace bowerbird::blend

@@ -69,6 +69,14 @@ struct Page {
 /// Cost     blend_bench.
 Page Blend(std::span<const Candidate> candidates, std::span<const Pin> pins, const Policy& policy, base::Rng* rng);
 
+/// The page as the draws of `policy` would have to come out for it to be `page` (indexes of candidates by place, each
+/// once, pinned ones at their places): the pools of each place given what stands above, and with which probability the
+/// policy draws what stands there; 0 for what its pool does not have.
+///
+/// So a page that one policy drew is read for another: candidates in the order and with the scores of the other.
+Page Retrace(std::span<const Candidate> candidates, std::span<const Pin> pins, const Policy& policy,
+             std::span<const uint32_t> page);
+
 /// Probability of the entry at `chosen` under weights exp(logits): what the record's propensity must equal.
 double DrawProbability(std::span<const float> logits, size_t chosen);
 

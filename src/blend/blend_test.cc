@@ -188,5 +188,34 @@ TEST(BlendDrawTest, ALowTemperatureKeepsTheOrder) {
   EXPECT_THAT(Order(Blend(c.candidates, {}, {.n = 4, .temperature = 1e-4}, &rng)), ElementsAre(0, 1, 2, 3));
 }
 
+TEST(RetraceTest, ADrawnPageUnderItsOwnPolicyIsThePage) {
+  const Catalog c({.9, .8, .7, .6, .5, .4, .3, .2}, {{1}, {1}, {2}, {2}, {3}, {1, 3}, {}, {2}});
+  const std::vector<Pin> pins = {{1, 6}};
+  const Policy policy{.n = 5, .diversity = .6, .category_cap = 2, .temperature = .2};
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    base::Rng rng(seed);
+    const Page drawn = Blend(c.candidates, pins, policy, &rng);
+    const Page traced = Retrace(c.candidates, pins, policy, Order(drawn));
+    ASSERT_EQ(Order(traced), Order(drawn));
+    for (size_t place = 0; place < drawn.items.size(); ++place) {
+      EXPECT_EQ(traced.items[place].propensity, drawn.items[place].propensity);
+      EXPECT_EQ(traced.items[place].pinned, drawn.items[place].pinned);
+      EXPECT_EQ(traced.items[place].score, drawn.items[place].score);
+      EXPECT_EQ(traced.pools[place].candidates, drawn.pools[place].candidates);
+      EXPECT_EQ(traced.pools[place].logits, drawn.pools[place].logits);
+    }
+  }
+}
+
+TEST(RetraceTest, WhatAnotherPolicysPoolDoesNotHaveHasNoProbability) {
+  const Catalog c({.9, .8, .7}, {{1}, {1}, {2}});
+  const std::vector<uint32_t> page = {0, 1, 2};
+  const Page traced = Retrace(c.candidates, {}, {.category_cap = 1, .temperature = .2}, page);
+  EXPECT_EQ(traced.items[1].propensity, 0) << "the cap leaves its category one place";
+  EXPECT_THAT(traced.pools[1].candidates, ElementsAre(2));
+  EXPECT_EQ(traced.items[2].propensity, 1);
+  EXPECT_TRUE(Retrace(c.candidates, {}, {}, {}).items.empty());
+}
+
 }  // namespace
 }  // namespace bowerbird::blend

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "config/rank_features.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "rank/interests.h"
@@ -22,6 +23,10 @@ constexpr char kConfig[] = R"(
 generators = ["for_you", "because", "trending", "fresh"]
 [surfaces.chart]
 generators = ["trending", "fresh"]
+[surfaces.named]
+generators = ["mine"]
+[generators.mine]
+kind = "ials"
 )";
 
 struct RankTest : testing::Test {
@@ -319,6 +324,36 @@ TEST_F(RankTest, TheSameRequestGivesTheSameBits) {
   EXPECT_EQ(one.features, two.features);
   EXPECT_EQ(one.scores, two.scores);
   EXPECT_TRUE(Run({}).scores.empty());
+}
+
+TEST_F(RankTest, ARecipesScoreFollowsFromTheFeatures) {
+  user = catalog.User({{"save", 4}, {"click", 14}});
+  surface.weights = {{"trending", 0.5}, {"interest", 2}};
+  std::vector<Candidate> candidates;
+  for (uint32_t i = 0; i < 40; ++i) candidates.push_back(Item(i));
+  const Ranked ranked = Run(candidates);
+  const Recipe recipe = Recipe::Of(*catalog.config, surface);
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const auto features = std::span(ranked.features).subspan(i * kFeatures, kFeatures);
+    EXPECT_EQ(recipe.Score(features, {}), ranked.scores[i]);
+  }
+  std::vector<float> added(ranked.features.begin(), ranked.features.begin() + kFeatures);
+  added.push_back(2);
+  added.push_back(std::numeric_limits<float>::quiet_NaN());
+  const double logit = std::log(ranked.scores[0] / (1 - static_cast<double>(ranked.scores[0])));
+  EXPECT_NEAR(recipe.Score(added, std::vector<double>{0.25, 100}), 1 / (1 + std::exp(-logit - 0.5)), 1e-5);
+}
+
+TEST_F(RankTest, TheConfigKnowsWhatWeightsScale) {
+  const config::Surface& plain = *catalog.config->FindSurface("named");
+  for (size_t f = 0; f < kFeatures; ++f) {
+    const auto name = FeatureName(static_cast<Feature>(f));
+    config::Surface scaled = plain;
+    scaled.weights.emplace(name, 0);
+    const bool scales = Recipe::Of(*catalog.config, scaled).weights[f] != Recipe::Of(*catalog.config, plain).weights[f];
+    const bool known = std::ranges::find(config::kScaledFeatures, name) != std::end(config::kScaledFeatures);
+    EXPECT_EQ(known, scales || name == "untrained") << name << "; untrained weighs nothing by itself";
+  }
 }
 
 }  // namespace

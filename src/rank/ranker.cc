@@ -187,7 +187,11 @@ void Ranker::ScoreByTrained(Ranked* ranked) const {
 Ranked Ranker::Rank(std::span<const Candidate> candidates, const Crowd* crowd) const {
   Ranked ranked;
   const AddedFeatures* added = request_.added;
-  for (size_t a = 0; added != nullptr && a < added->size(); ++a) ranked.added.emplace_back(added->name(a));
+  std::vector<double> added_weights;
+  for (size_t a = 0; added != nullptr && a < added->size(); ++a) {
+    ranked.added.emplace_back(added->name(a));
+    added_weights.push_back(added->weight(a));
+  }
   ranked.width = kFeatures + ranked.added.size();
   ranked.features.assign(candidates.size() * ranked.width, 0.0f);
   ranked.nearest.assign(candidates.size(), Ranked::kNoNear);
@@ -210,16 +214,8 @@ Ranked Ranker::Rank(std::span<const Candidate> candidates, const Crowd* crowd) c
     const state::SeenItem* seen = request_.user->FindSeen(candidate.item.key);
     if (seen != nullptr) features[At(Feature::kSeen)] = static_cast<float>(std::log1p(std::max(1u, seen->count)));
 
-    double sum = kBias;
-    for (size_t f = 0; f < kFeatures; ++f) sum += recipe_.weights[f] * features[f];
-    if (!ranked.added.empty()) {
-      const std::span<float> values(features + kFeatures, ranked.added.size());
-      added->Read(candidate.item, values);
-      for (size_t a = 0; a < values.size(); ++a) {
-        if (!std::isnan(values[a])) sum += added->weight(a) * values[a];
-      }
-    }
-    ranked.scores[i] = static_cast<float>(1 / (1 + std::exp(-sum)));
+    if (!ranked.added.empty()) added->Read(candidate.item, {features + kFeatures, ranked.added.size()});
+    ranked.scores[i] = recipe_.Score({features, ranked.width}, added_weights);
   }
   if (request_.trained != nullptr && recipe_.personal) ScoreByTrained(&ranked);
   return ranked;

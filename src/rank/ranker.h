@@ -119,6 +119,10 @@ struct Recipe {
   const config::Generator* fresh = nullptr;  ///< the surface's first of that kind
   std::array<double, kKinds> kinds{};  ///< greatest weight among the surface's generators of each kind; 0 without one
   std::array<double, kFeatures> weights{};
+
+  /// A candidate's score: its features times `weights`, and the added ones behind them times `added`, in that order,
+  /// squeezed into (0, 1). An added feature that is absent (NaN) adds nothing.
+  float Score(std::span<const float> features, std::span<const double> added) const;
 };
 
 /// Two stages over a request's candidates, with what they share of the user made once: FirstScores over thousands, Rank

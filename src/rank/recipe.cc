@@ -78,6 +78,16 @@ Recipe Recipe::Of(const config::Config& config, const config::Surface& surface) 
   return recipe;
 }
 
+float Recipe::Score(std::span<const float> features, std::span<const double> added) const {
+  double sum = kBias;
+  for (size_t f = 0; f < kFeatures; ++f) sum += weights[f] * features[f];
+  for (size_t a = 0; a < added.size(); ++a) {
+    const float value = features[kFeatures + a];
+    if (!std::isnan(value)) sum += added[a] * value;
+  }
+  return static_cast<float>(1 / (1 + std::exp(-sum)));
+}
+
 double GeneratorShare(const config::Config& config, const config::Surface& surface, std::string_view generator) {
   const double greatest = Recipe::Of(config, surface).kinds[At(config.FindGenerator(generator)->kind)];
   return greatest > 0 ? WeightOf(surface, generator) / greatest : 0;
