@@ -2,43 +2,12 @@
 
 #include "base/json_writer.h"
 #include "experiment/ope/agreement.h"
+#include "experiment/ope/estimate_json.h"
 #include "fmt/format.h"
 
 namespace bowerbird::experiment::ope {
 
 namespace {
-
-void Number(base::JsonWriter* json, std::string_view key, std::optional<double> value) {
-  json->Key(key);
-  if (value) {
-    json->Double(*value);
-  } else {
-    json->Null();
-  }
-}
-
-void SupportFields(base::JsonWriter* json, const Support& support) {
-  json->Key("rows").Uint(support.rows);
-  Number(json, "effective", support.effective);
-  Number(json, "weight_share_max", support.weight_share_max);
-  Number(json, "mean_weight", support.mean_weight);
-  Number(json, "mean_weight_error", support.mean_weight_error);
-  Number(json, "target_share", support.target_share);
-}
-
-void DiagnosticsFields(base::JsonWriter* json, const Diagnostics& diagnostics) {
-  json->Key("requests").Uint(diagnostics.requests);
-  SupportFields(json, diagnostics.all);
-  Number(json, "effective_rewards", diagnostics.effective_rewards);
-  Number(json, "cut_share", diagnostics.cut_share);
-  json->Key("by_position").BeginArray();
-  for (const PositionSupport& support : diagnostics.by_position) {
-    json->BeginObject().Key("position").Uint(support.position + 1);
-    SupportFields(json, support);
-    json->EndObject();
-  }
-  json->EndArray();
-}
 
 void Row(base::JsonWriter* json, const Agreement& agreement) {
   const Estimate& estimate = agreement.estimate;
@@ -47,13 +16,13 @@ void Row(base::JsonWriter* json, const Agreement& agreement) {
   json->BeginObject().Key("campaign").String(agreement.campaign).Key("log").String(agreement.log);
   json->Key("target").String(agreement.target).Key("estimator").String(NameOf(estimate.estimator));
   json->Key("assumption").String(estimate.assumption);
-  Number(json, "value", estimate.value);
-  Number(json, "low", if_verdict(estimate.bootstrap.low));
-  Number(json, "high", if_verdict(estimate.bootstrap.high));
-  Number(json, "truth", agreement.truth);
-  Number(json, "difference", if_verdict(agreement.difference));
-  Number(json, "difference_low", if_verdict(agreement.difference_interval.low));
-  Number(json, "difference_high", if_verdict(agreement.difference_interval.high));
+  WriteNumber(json, "value", estimate.value);
+  WriteNumber(json, "low", if_verdict(estimate.bootstrap.low));
+  WriteNumber(json, "high", if_verdict(estimate.bootstrap.high));
+  WriteNumber(json, "truth", agreement.truth);
+  WriteNumber(json, "difference", if_verdict(agreement.difference));
+  WriteNumber(json, "difference_low", if_verdict(agreement.difference_interval.low));
+  WriteNumber(json, "difference_high", if_verdict(agreement.difference_interval.high));
   json->Key("covers");
   if (verdict) {
     json->Bool(agreement.covers);
@@ -66,11 +35,11 @@ void Row(base::JsonWriter* json, const Agreement& agreement) {
   } else {
     json->String(estimate.refused);
   }
-  Number(json, "standard_error", estimate.standard_error);
-  Number(json, "normal_low", if_verdict(estimate.normal.low));
-  Number(json, "normal_high", if_verdict(estimate.normal.high));
-  Number(json, "weight_max", estimate.weight_max);
-  DiagnosticsFields(json, estimate.diagnostics);
+  WriteNumber(json, "standard_error", estimate.standard_error);
+  WriteNumber(json, "normal_low", if_verdict(estimate.normal.low));
+  WriteNumber(json, "normal_high", if_verdict(estimate.normal.high));
+  WriteNumber(json, "weight_max", estimate.weight_max);
+  WriteDiagnostics(json, estimate.diagnostics);
   json->EndObject();
 }
 

@@ -52,7 +52,7 @@ Contributions ByPosition(std::span<const LoggedSlate> slates, const Weights& wei
       const LoggedPosition& shown = slates[s].positions[place];
       contributions.terms.push_back({shown.position, w[place] * shown.reward, w[place]});
     }
-    contributions.EndRequest();
+    contributions.EndRequest(slates[s].cluster);
   }
   return contributions;
 }
@@ -70,7 +70,7 @@ Contributions ByRequest(std::span<const LoggedSlate> slates, const Weights& weig
       above = w[place];
     }
     contributions.terms.push_back({0, sum, 1});
-    contributions.EndRequest();
+    contributions.EndRequest(slates[s].cluster);
   }
   return contributions;
 }
@@ -115,7 +115,7 @@ absl::StatusOr<Estimate> EstimateValue(std::span<const LoggedSlate> slates, std:
   Estimate estimate{.estimator = options.estimator,
                     .assumption = AssumptionOf(slates, kind),
                     .value = ValueOf(contributions),
-                    .standard_error = StandardError(InfluenceValues(contributions)),
+                    .standard_error = StandardError(InfluenceValues(contributions), contributions.clusters),
                     .resampled = Resample(contributions, options.resamples, options.seed),
                     .weight_max = options.weight_max,
                     .diagnostics = Diagnose(slates, weights, kind)};

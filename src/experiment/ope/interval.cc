@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/container/flat_hash_map.h"
 #include "base/check.h"
 #include "base/rng.h"
 
@@ -40,6 +41,20 @@ double ValueOf(const std::vector<Group>& groups, size_t requests) {
   return value;
 }
 
+/// Requests by cluster, in the order of their first ones.
+std::vector<std::vector<uint32_t>> MembersOf(size_t requests, std::span<const uint64_t> clusters) {
+  BOWERBIRD_CHECK(clusters.empty() || clusters.size() == requests);
+  std::vector<std::vector<uint32_t>> members;
+  absl::flat_hash_map<uint64_t, size_t> at;
+  for (uint32_t request = 0; request < requests; ++request) {
+    const uint64_t cluster = clusters.empty() ? 0 : clusters[request];
+    const bool is_new = cluster == 0 || at.try_emplace(cluster, members.size()).second;
+    if (is_new) members.emplace_back();
+    members[cluster == 0 ? members.size() - 1 : at[cluster]].push_back(request);
+  }
+  return members;
+}
+
 std::vector<Group> GroupsOf(const Contributions& contributions) {
   std::vector<Group> groups = NoGroups(contributions);
   for (size_t request = 0; request < contributions.requests(); ++request) Add(contributions, request, &groups);
@@ -67,13 +82,18 @@ std::vector<double> InfluenceValues(const Contributions& contributions) {
   return values;
 }
 
-double StandardError(std::span<const double> values) {
-  if (values.size() < 2) return 0;
-  const double count = static_cast<double>(values.size());
+double StandardError(std::span<const double> values, std::span<const uint64_t> clusters) {
+  const std::vector<std::vector<uint32_t>> members = MembersOf(values.size(), clusters);
+  if (members.size() < 2) return 0;
+  const double count = static_cast<double>(values.size()), units = static_cast<double>(members.size());
   double mean = 0, squares = 0;
   for (const double value : values) mean += value / count;
-  for (const double value : values) squares += (value - mean) * (value - mean);
-  return std::sqrt(squares / (count - 1) / count);
+  for (const std::vector<uint32_t>& of_cluster : members) {
+    double sum = 0;
+    for (const uint32_t member : of_cluster) sum += values[member] - mean;
+    squares += sum * sum;
+  }
+  return std::sqrt(squares * units / (units - 1)) / count;
 }
 
 Interval NormalInterval(double value, double standard_error) {
@@ -83,14 +103,18 @@ Interval NormalInterval(double value, double standard_error) {
 std::vector<double> Resample(const Contributions& contributions, uint32_t resamples, uint64_t seed) {
   base::Rng rng(seed);
   std::vector<double> values(resamples);
+  const std::vector<std::vector<uint32_t>> members = MembersOf(contributions.requests(), contributions.clusters);
   const std::vector<Group> none = NoGroups(contributions);
   std::vector<Group> groups;
   for (double& value : values) {
     groups = none;
-    for (size_t draw = 0; draw < contributions.requests(); ++draw) {
-      Add(contributions, rng.Below(contributions.requests()), &groups);
+    size_t requests = 0;
+    for (size_t draw = 0; draw < members.size(); ++draw) {
+      const std::vector<uint32_t>& drawn = members[rng.Below(members.size())];
+      for (const uint32_t request : drawn) Add(contributions, request, &groups);
+      requests += drawn.size();
     }
-    value = ValueOf(groups, contributions.requests());
+    value = ValueOf(groups, requests);
   }
   return values;
 }

@@ -25,9 +25,13 @@ struct Contributions {
   };
   std::vector<size_t> offsets = {0};
   std::vector<Term> terms;
+  std::vector<uint64_t> clusters;  ///< LoggedSlate::cluster, one a request; empty: each is of none
 
   size_t requests() const { return offsets.size() - 1; }
-  void EndRequest() { offsets.push_back(terms.size()); }
+  void EndRequest(uint64_t cluster = 0) {
+    offsets.push_back(terms.size());
+    clusters.push_back(cluster);
+  }
 };
 
 double ValueOf(const Contributions& contributions);
@@ -35,13 +39,14 @@ double ValueOf(const Contributions& contributions);
 /// One value a request whose mean is the value and whose spread is that of the value to first order (delta method).
 std::vector<double> InfluenceValues(const Contributions& contributions);
 
-/// Of the mean of independent values; 0 for fewer than two.
-double StandardError(std::span<const double> values);
+/// Of the mean of values that are independent, but for those of one cluster (as Contributions::clusters); 0 for fewer
+/// than two clusters.
+double StandardError(std::span<const double> values, std::span<const uint64_t> clusters = {});
 
 Interval NormalInterval(double value, double standard_error);
 
-/// The value under `resamples` draws of as many requests with replacement: requests are the unit, for the positions of
-/// one depend on each other.
+/// The value under `resamples` draws of as many clusters with replacement, a request of none being one of its own: the
+/// positions of a request depend on each other, and so may the requests of a cluster.
 ///
 /// Cost    O(resamples * terms). Same: a seed gives the same values everywhere.
 /// Source  Efron 1979; we take percentiles (PercentileInterval), which keep the skew that rare rewards have. A handful

@@ -55,6 +55,35 @@ TEST(IntervalTest, NothingToGoByIsZeroAndNoError) {
   EXPECT_EQ(StandardError(std::vector<double>{3}), 0);
 }
 
+TEST(IntervalTest, RequestsOfAClusterAreDrawnTogether) {
+  // Ten users with ten requests each, all of a user alike: as if there were ten values.
+  Contributions together, each = Means({});
+  std::vector<double> means;
+  for (uint64_t user = 1; user <= 10; ++user) {
+    means.push_back(static_cast<double>(user));
+    for (int request = 0; request < 10; ++request) {
+      for (Contributions* contributions : {&together, &each}) contributions->terms.push_back({0, means.back(), 1});
+      together.EndRequest(user);
+      each.EndRequest();
+    }
+  }
+  EXPECT_NEAR(StandardError(InfluenceValues(together), together.clusters), StandardError(means), 1e-12);
+  EXPECT_LT(StandardError(InfluenceValues(each), each.clusters), StandardError(means) / 2);
+  EXPECT_EQ(Resample(together, 200, 3), Resample(Means(means), 200, 3));
+  EXPECT_EQ(StandardError(std::vector<double>{1, 2}, std::vector<uint64_t>{7, 7}), 0) << "one user alone has no spread";
+}
+
+TEST(IntervalTest, ClustersOfDifferentSizesWeighByTheirRequests) {
+  Contributions contributions = Means({});
+  for (const auto& [value, cluster] : {std::pair(1.0, 5), std::pair(3.0, 5), std::pair(8.0, 6)}) {
+    contributions.terms.push_back({0, value, 1});
+    contributions.EndRequest(static_cast<uint64_t>(cluster));
+  }
+  EXPECT_DOUBLE_EQ(ValueOf(contributions), 4);
+  for (const double value : Resample(contributions, 100, 1))
+    EXPECT_TRUE(value == 2 || value == 8 || std::abs(value - 4) < 1e-12) << value;
+}
+
 TEST(IntervalTest, PercentilesAreInterpolated) {
   std::vector<double> values;
   for (int i = 100; i >= 0; --i) values.push_back(i);

@@ -32,12 +32,15 @@ struct LoggedPosition {
   double reward = 0;
 };
 
-/// One answer of the logging policy. Answers are independent of each other; positions of one are not.
+/// One answer of the logging policy. Answers are independent of each other unless they are of one cluster; positions of
+/// one are not.
 ///
 /// A position that was logged without its page is a slate of one, at its own position; its conditional and marginal
 /// probabilities are then the same.
 struct LoggedSlate {
   std::string request;
+  /// Answers that depend on each other have the same, such as those to one user; 0: of none.
+  uint64_t cluster = 0;
   std::vector<LoggedPosition> positions;  ///< ascending by position; may be empty
 };
 
