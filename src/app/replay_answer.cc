@@ -36,6 +36,8 @@ absl::Status ForEachRecord(const log::EventLog& log, log::Topic topic, uint32_t 
   return absl::OkStatus();
 }
 
+}  // namespace
+
 absl::StatusOr<std::shared_ptr<const config::Config>> FindConfig(App& app, const std::string& version) {
   if (app.config()->version == version) return app.config();
   ASSIGN_OR_RETURN(const std::vector<std::string> published, app.registry().List("config", "default"));
@@ -47,6 +49,8 @@ absl::StatusOr<std::shared_ptr<const config::Config>> FindConfig(App& app, const
   }
   return Gone(fmt::format("config {} is not among the published ones", version));
 }
+
+namespace {
 
 absl::StatusOr<std::shared_ptr<const index::LiveView>> MakeView(App& app, const v1::ServedRecord& record,
                                                                 const std::shared_ptr<const config::Config>& config) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -23,5 +24,8 @@ absl::StatusOr<v1::ServedRecord> ReadServed(const log::EventLog& log, uint32_t p
 /// Bounds   state is folded in `scratch_dir`, which is emptied first and removed at the end.
 absl::StatusOr<serve::ReplayReport> ReplayAnswer(App& app, const v1::ServedRecord& record,
                                                  const std::string& scratch_dir);
+
+/// The config of a version that was in force once. FailedPrecondition: it is not among the published ones.
+absl::StatusOr<std::shared_ptr<const config::Config>> FindConfig(App& app, const std::string& version);
 
 }  // namespace bowerbird::app
