@@ -46,8 +46,7 @@ double Memory::RepeatFactor(uint32_t item, int64_t now_us) const {
 }
 
 double SessionState::Remaining(uint32_t item, double tired) const {
-  const Memory& memory = world->memories[user];
-  return memory.RepeatFactor(item, moment.now_us + elapsed_us) / (1 + world->truth->TiringRate() * tired);
+  return memory->RepeatFactor(item, moment.now_us + elapsed_us) / (1 + world->truth->TiringRate() * tired);
 }
 
 double SessionState::ValueNow(uint32_t item, double tired) const {
@@ -69,9 +68,9 @@ UserNumber Session::user() const { return UserNumber(state_->user); }
 
 PageOutcome Session::View(std::span<const ItemNumber> page) {
   SessionState& s = *state_;
-  WorldState& world = *s.world;
+  const WorldState& world = *s.world;
   base::Rng& rng = s.rng;
-  Memory& memory = world.memories[s.user];
+  Memory& memory = *s.memory;
   PageOutcome outcome;
   for (uint32_t place = 0; place < page.size() && s.patience > 0; ++place) {
     const uint32_t item = page[place].value;
@@ -88,6 +87,9 @@ PageOutcome Session::View(std::span<const ItemNumber> page) {
     const double attraction = s.AttractionNow(item, tired);
     const auto act = [&](ActionType type, uint32_t dwell_ms, double amount) {
       outcome.actions.push_back({type, page[place], s.position, s.elapsed_us, dwell_ms, amount});
+    };
+    const auto tell = [&] {
+      if (s.truth != nullptr) s.truth->Observe(world.users[s.user], item, s.moment.now_us + s.elapsed_us);
     };
     const auto glance_ms = static_cast<uint32_t>(350 + 1500 * attraction * rng.Exponential() + 300 * rng.Exponential());
     act(ActionType::kImpression, glance_ms, 0);
@@ -110,9 +112,9 @@ PageOutcome Session::View(std::span<const ItemNumber> page) {
           act(ActionType::kPurchase, 0, *price);
           acted = true;
         }
-        if (acted) world.truth->Observe(world.users[s.user], item, s.moment.now_us + s.elapsed_us);
+        if (acted) tell();
       }
-      world.truth->Observe(world.users[s.user], item, s.moment.now_us + s.elapsed_us);
+      tell();
     } else if (rng.Bernoulli(kHide * std::pow(1 - value, 6))) {
       act(ActionType::kHide, 0, 0);
     }
@@ -173,7 +175,7 @@ std::vector<ItemNumber> Session::OraclePage(uint32_t n, std::span<const ItemNumb
     });
   }
   std::array<double, kTopics> tired;
-  for (uint32_t t = 0; t < kTopics; ++t) tired[t] = world.memories[s.user].tired[t];
+  for (uint32_t t = 0; t < kTopics; ++t) tired[t] = s.memory->tired[t];
   const double rate = world.truth->TiringRate();
   std::vector<ItemNumber> page;
   while (page.size() < n) {

@@ -151,14 +151,29 @@ Visit World::NextVisit() { return state_->schedule->Next(); }
 
 Session World::Begin(UserNumber user, int64_t now_us) {
   BOWERBIRD_CHECK(user.value < state_->users.size());
-  const TrueUser& who = state_->users[user.value];
   Memory& memory = state_->memories[user.value];
   auto session = std::make_unique<SessionState>();
+  session->memory = &memory;
+  session->truth = state_->truth.get();
+  session->rng = base::Rng(StreamSeed(state_->users[user.value].seed + memory.visits, "session"));
+  ++memory.visits;
+  return BeginAs(user, now_us, std::move(session));
+}
+
+Session World::Rehearse(UserNumber user, int64_t now_us, uint64_t seed) const {
+  BOWERBIRD_CHECK(user.value < state_->users.size());
+  auto session = std::make_unique<SessionState>();
+  session->own_memory = state_->memories[user.value];
+  session->memory = &session->own_memory;
+  session->rng = base::Rng(StreamSeed(seed, "session"));
+  return BeginAs(user, now_us, std::move(session));
+}
+
+Session World::BeginAs(UserNumber user, int64_t now_us, std::unique_ptr<SessionState> session) const {
+  const TrueUser& who = state_->users[user.value];
   session->world = state_.get();
   session->user = user.value;
-  session->rng = base::Rng(StreamSeed(who.seed + memory.visits, "session"));
-  ++memory.visits;
-  memory.Rest(now_us);
+  session->memory->Rest(now_us);
   base::Rng& rng = session->rng;
   session->moment.now_us = now_us;
   session->moment.hour = LocalHour(who, now_us);

@@ -173,6 +173,11 @@ class World {
   Visit NextVisit();
   /// Begins a visit. `now_us` sets the hour, the age of items, the drift of interests.
   Session Begin(UserNumber user, int64_t now_us);
+  /// A visit as it would go now, which leaves no trace: neither user nor world know of it afterwards. `seed` is of what
+  /// is left to chance; the same one goes the same way on the same pages.
+  ///
+  /// Threads  any number at once, while no other session and no history runs.
+  Session Rehearse(UserNumber user, int64_t now_us, uint64_t seed) const;
 
   /// Items that exist when the history ends, in order of creation: numbers 0 to size() - 1.
   std::span<const Item> Items() const;
@@ -198,6 +203,7 @@ class World {
   std::string PictureSvg(ItemNumber item) const;
 
  private:
+  Session BeginAs(UserNumber user, int64_t now_us, std::unique_ptr<SessionState> session) const;
   explicit World(std::unique_ptr<WorldState> state);
   std::unique_ptr<WorldState> state_;
 };

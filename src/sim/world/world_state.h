@@ -61,8 +61,11 @@ struct WorldState {
 };
 
 struct SessionState {
-  WorldState* world = nullptr;
+  const WorldState* world = nullptr;
   uint32_t user = 0;
+  Memory* memory = nullptr;  ///< the user's, or `own_memory`
+  Memory own_memory;         ///< of a visit that leaves no trace
+  Truth* truth = nullptr;    ///< is told what the user did; null: nobody is
   Moment moment;
   base::Rng rng{0};
   int64_t elapsed_us = 0;

@@ -274,5 +274,29 @@ TEST(FamilyTest, NamesReadBackAndOthersAreRefused) {
   EXPECT_THAT(std::string(ParseFamily("dot").status().message()), testing::HasSubstr("mixture, herding or contextual"));
 }
 
+TEST_P(WorldFamilyTest, ARehearsedVisitLeavesNoTrace) {
+  World world = *World::Create(Small(5, GetParam())), other = *World::Create(Small(5, GetParam()));
+  for (World* one : {&world, &other}) one->History([](const Event&) {});
+  const int64_t now_us = world.options().end_time_us + 1'000'000;
+  const std::vector<ItemNumber> page = {ItemNumber(1), ItemNumber(2), ItemNumber(3), ItemNumber(4)};
+  const auto actions = [](const PageOutcome& outcome) {
+    std::vector<std::string> told;
+    for (const Action& action : outcome.actions)
+      told.push_back(fmt::format("{} {} {}", ActionName(action.type), action.item.value, action.dwell_ms));
+    return told;
+  };
+  std::set<std::vector<std::string>> ways;
+  for (uint64_t seed = 0; seed < 30; ++seed) {
+    const auto first = actions(world.Rehearse(UserNumber(3), now_us, seed).View(page));
+    EXPECT_EQ(actions(world.Rehearse(UserNumber(3), now_us, seed).View(page)), first);
+    ways.insert(first);
+  }
+  EXPECT_GT(ways.size(), 5u) << "seeds go different ways";
+  for (uint32_t user = 0; user < 10; ++user) {
+    Session a = world.Begin(UserNumber(user), now_us), b = other.Begin(UserNumber(user), now_us);
+    EXPECT_EQ(actions(a.View(page)), actions(b.View(page)));
+  }
+}
+
 }  // namespace
 }  // namespace bowerbird::sim::world
