@@ -33,6 +33,7 @@ absl::StatusOr<ope::PolicyLog> ReadLog(const std::string& folder, std::string_vi
 }  // namespace
 
 absl::Status Ope(const OpeOptions& options) {
+  if (options.data.empty()) return OpeOfFolder(options);
   std::vector<ope::Agreement> agreements;
   for (const std::string_view campaign : {"men", "women"}) {
     ASSIGN_OR_RETURN(const ope::PolicyLog random, ReadLog(options.data, "random", campaign));

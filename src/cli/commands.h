@@ -237,11 +237,16 @@ struct EvaluateOptions {
 absl::Status Evaluate(const EvaluateOptions& options);
 
 struct OpeOptions {
-  std::string data;  ///< a folder of logs in the form of the Open Bandit Dataset
+  std::string data;  ///< a folder of logs in the form of the Open Bandit Dataset; empty: `folder` and `recipes`
+  Folder folder;
+  std::string surface = "home";
+  std::vector<std::string> recipes;  ///< files: what each says otherwise than the folder's config
+  std::string estimator = "cascade_dr";
   bool json = false;
 };
-/// Two policies' logs judge each other's clicks.
+/// Two policies' logs judge each other's clicks; or a folder's own served log judges recipes.
 absl::Status Ope(const OpeOptions& options);
+absl::Status OpeOfFolder(const OpeOptions& options);
 
 struct DemoOptions {
   std::string dir;  ///< empty: a temporary folder

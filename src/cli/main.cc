@@ -267,9 +267,20 @@ int main(int argc, char** argv) {
 
   OpeOptions ope_options;
   auto* ope = program.add_subcommand("ope", "off-policy evaluation: what one policy's log says of another policy");
-  ope->add_option("--data", ope_options.data, "folder with random_men.csv.zst, bts_men.csv.zst and the same for women")
-      ->required()
-      ->check(CLI::ExistingDirectory);
+  auto* ope_recipe =
+      ope->add_option("--recipe", ope_options.recipes,
+                      "what a recipe says otherwise than the folder's config, as TOML; its own served log judges it")
+          ->check(CLI::ExistingFile);
+  ope->add_option("--dir", ope_options.folder.dir, "folder of the data")->capture_default_str();
+  ope->add_option("--app", ope_options.folder.app, "app within it")->capture_default_str();
+  ope->add_option("--surface", ope_options.surface, "of which answers are read")->capture_default_str();
+  ope->add_option("--estimator", ope_options.estimator, "")
+      ->check(CLI::IsMember({"cascade_dr", "rips"}))
+      ->capture_default_str();
+  ope->add_option("--data", ope_options.data,
+                  "instead: a folder with random_men.csv.zst, bts_men.csv.zst and the same for women")
+      ->check(CLI::ExistingDirectory)
+      ->excludes(ope_recipe);
   ope->add_flag("--json", ope_options.json, "nothing but one JSON object");
   ope->callback([&] { run = [&] { return Ope(ope_options); }; });
 

@@ -118,6 +118,12 @@ absl::Status SimulatedApp::PublishItemTable() {
   return app_->log().Append(std::move(batch)).status();
 }
 
+absl::Status SimulatedApp::Fold() {
+  if (std::exchange(unfolded_, false)) RETURN_IF_ERROR(app_->state().CatchUp());
+  table_us_ = clock_.NowUs();
+  return PublishItemTable();
+}
+
 absl::StatusOr<sim::FeedPage> SimulatedApp::Recommend(const sim::FeedQuery& query) {
   if (std::exchange(unfolded_, false)) RETURN_IF_ERROR(app_->state().CatchUp());
   if (clock_.NowUs() - table_us_ >= kTableUs) {

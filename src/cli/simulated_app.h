@@ -35,6 +35,9 @@ class SimulatedApp final : public sim::Client {
   /// Puts the world's items and sends its history.
   absl::StatusOr<uint64_t> Import(sim::world::World& world);
 
+  /// Folds what was sent, and publishes an item table.
+  absl::Status Fold();
+
   absl::StatusOr<sim::FeedPage> Recommend(const sim::FeedQuery& query) override;
   absl::Status SendEvents(std::span<const sim::SentEvent> events) override;
   absl::Status AddItem(const sim::world::Item& item) override;

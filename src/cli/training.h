@@ -40,4 +40,18 @@ struct SimRankerOptions {
 /// FailedPrecondition: the trained ranker is not better than the order by iALS.
 absl::Status SimRanker(const SimRankerOptions& options);
 
+struct SimOpeOptions {
+  std::string dir;  ///< empty: a temporary folder
+  std::string family = "mixture";
+  uint64_t seed = 1;
+  uint32_t items = 1500, users = 4000;
+  double days = 20;          ///< of history
+  uint64_t requests = 8000;  ///< logged, and of each deployed recipe
+  uint32_t recipes = 20;     ///< the first of OpeRecipes()
+  bool json = false;
+};
+/// FailedPrecondition: the intervals cover too few of the deployed values, the order of recipes is another one, or a
+/// recipe that the log says nothing of was not refused.
+absl::Status SimOpe(const SimOpeOptions& options);
+
 }  // namespace bowerbird::cli

@@ -66,6 +66,25 @@ void TrainingCommands::Add(CLI::App* program, CLI::App* train, std::function<abs
       ->capture_default_str();
   sim_ranker->add_flag("--json", sim_.json, "one JSON object");
   sim_ranker->callback([this, run] { *run = [this] { return SimRanker(sim_); }; });
+
+  auto* sim_ope = sim->add_subcommand(
+      "ope", "judge recipes by one log of drawn answers, deploy each, and compare: docs/methods/off-policy-proof.md");
+  sim_ope->add_option("--dir", sim_ope_.dir, "an empty folder to keep; a temporary one without it");
+  sim_ope->add_option("--family", sim_ope_.family, "of the world")
+      ->check(CLI::IsMember({"mixture", "herding", "contextual"}))
+      ->capture_default_str();
+  sim_ope->add_option("--seed", sim_ope_.seed, "of the world, of draws and of intervals")->capture_default_str();
+  sim_ope->add_option("--items", sim_ope_.items, "")->check(CLI::Range(50, 100'000))->capture_default_str();
+  sim_ope->add_option("--users", sim_ope_.users, "")->check(CLI::Range(10, 100'000))->capture_default_str();
+  sim_ope->add_option("--days", sim_ope_.days, "of history")->check(CLI::Range(1, 365))->capture_default_str();
+  sim_ope->add_option("--requests", sim_ope_.requests, "that are logged, and that each deployed recipe gets")
+      ->check(CLI::Range(10, 10'000'000))
+      ->capture_default_str();
+  sim_ope->add_option("--recipes", sim_ope_.recipes, "the first so many")
+      ->check(CLI::Range(1, 20))
+      ->capture_default_str();
+  sim_ope->add_flag("--json", sim_ope_.json, "one JSON object");
+  sim_ope->callback([this, run] { *run = [this] { return SimOpe(sim_ope_); }; });
 }
 
 }  // namespace bowerbird::cli

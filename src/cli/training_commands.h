@@ -17,6 +17,7 @@ class TrainingCommands {
   RowsOptions rows_;
   RankerOptions ranker_;
   SimRankerOptions sim_;
+  SimOpeOptions sim_ope_;
 };
 
 }  // namespace bowerbird::cli
