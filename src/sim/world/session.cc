@@ -134,7 +134,7 @@ PageOutcome Session::View(std::span<const ItemNumber> page) {
 double Session::WorthOf(std::span<const ItemNumber> page) const {
   const SessionState& s = *state_;
   const WorldState& world = *s.world;
-  std::array<float, kTopics> tired = world.memories[s.user].tired;
+  std::array<float, kTopics> tired = s.memory->tired;
   double worth = 0;
   for (uint32_t place = 0; place < page.size(); ++place) {
     const uint32_t item = page[place].value;
