@@ -27,7 +27,7 @@ class MemoryLog final : public log::EventLog {
   mutable std::atomic<uint64_t> reads_left = ~uint64_t{0};
 
   uint32_t PartitionCount(Topic topic) const override {
-    return topic == Topic::kCatalog || topic == Topic::kItemTables ? 1 : partitions_;
+    return log::HasOnePartition(topic) ? 1 : partitions_;
   }
   absl::StatusOr<std::vector<Offset>> Append(std::vector<log::AppendRecord> batch) override {
     if (appends_fail) return absl::UnavailableError("told to fail");

@@ -14,7 +14,7 @@ using log::Offset;
 using log::Topic;
 
 uint32_t MemoryLog::PartitionCount(Topic topic) const {
-  return topic == Topic::kCatalog || topic == Topic::kItemTables ? 1 : user_partitions_;
+  return log::HasOnePartition(topic) ? 1 : user_partitions_;
 }
 
 absl::Status MemoryLog::CheckPartition(Topic topic, uint32_t partition) const {
