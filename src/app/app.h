@@ -74,10 +74,10 @@ std::vector<std::string> FixedWhileOpen(const config::Config& open, const config
 /// One application: one config and one data folder, wired together. No globals: a process may hold several.
 ///
 /// Data     DIR/node, where DIR is one node's of several; DIR/apps/NAME/{bowerbird.toml, secret, log, state/catalog,
-/// state/events, state/exposures, artifacts, lake}; log is not there when it is in Kafka. The log is the truth; the rest is made again
-/// from it. Threads  every member from any thread. Jobs run one at a time, on the caller's thread. Errors   Open:
-/// NotFound without a config; InvalidArgument with every problem of the config; Unavailable when another process has
-/// the folder.
+/// state/events, state/exposures, artifacts, lake}; log is not there when it is in Kafka. The log is the truth; the
+/// rest is made again from it. Threads  every member from any thread. Jobs run one at a time, on the caller's thread.
+/// Errors   Open: NotFound without a config; InvalidArgument with every problem of the config; Unavailable when another
+/// process has the folder.
 class App {
  public:
   struct Options {
@@ -298,8 +298,7 @@ class App {
     std::atomic<double> seconds = 0;  ///< what the last one took
   } checkpoint_counts_;
   std::atomic<uint64_t> artifact_failures_ = 0;
-  std::thread pipeline_, maintenance_, lake_thread_, redact_thread_, follower_, sharer_, checkpointer_,
-      experimenter_;
+  std::thread pipeline_, maintenance_, lake_thread_, redact_thread_, follower_, sharer_, checkpointer_, experimenter_;
 };
 
 }  // namespace bowerbird::app

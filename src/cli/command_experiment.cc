@@ -49,7 +49,8 @@ absl::Status PrintLine(dom::element experiment) {
     fmt::format_to(std::back_inserter(names), "{}{}", names.empty() ? "" : ", ", name);
   }
   std::string_view winner;
-  if (experiment["winner"].get(winner) == simdjson::SUCCESS && !winner.empty()) names += fmt::format(" ({} won)", winner);
+  if (experiment["winner"].get(winner) == simdjson::SUCCESS && !winner.empty())
+    names += fmt::format(" ({} won)", winner);
   std::printf("%-24s %-8s %6.2f%%  %-16s %s\n", std::string(id).c_str(), std::string(state).c_str(), 100 * traffic,
               layer.empty() ? "(its own layer)" : std::string(layer).c_str(), names.c_str());
   return absl::OkStatus();

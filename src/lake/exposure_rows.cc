@@ -26,23 +26,16 @@ enum ExposureColumn : uint8_t {
 }  // namespace
 
 const std::vector<Field>& ExposureFields() {
-  static const std::vector<Field>& fields = *new std::vector<Field>{{"partition", Kind::kInt32, false, {}},
-                                                                    {"offset", Kind::kInt64, false, {}},
-                                                                    {"append_time", Kind::kTime, false, {}},
-                                                                    {"key", Kind::kBytes, false, {}},
-                                                                    {"record", Kind::kBytes, false, {}},
-                                                                    {"experiment", Kind::kText, true, {}},
-                                                                    {"arm", Kind::kText, true, {}},
-                                                                    {"revision", Kind::kInt64, true, {}},
-                                                                    {"phase", Kind::kInt32, true, {}},
-                                                                    {"unit", Kind::kText, true, {}},
-                                                                    {"unit_id", Kind::kText, true, {}},
-                                                                    {"user", Kind::kText, true, {}},
-                                                                    {"user_key", Kind::kInt64, true, {}},
-                                                                    {"time", Kind::kTime, true, {}},
-                                                                    {"surface", Kind::kText, true, {}},
-                                                                    {"request_id", Kind::kText, true, {}},
-                                                                    {"forced", Kind::kBool, true, {}}};
+  static const std::vector<Field>& fields =
+      *new std::vector<Field>{{"partition", Kind::kInt32, false, {}},  {"offset", Kind::kInt64, false, {}},
+                              {"append_time", Kind::kTime, false, {}}, {"key", Kind::kBytes, false, {}},
+                              {"record", Kind::kBytes, false, {}},     {"experiment", Kind::kText, true, {}},
+                              {"arm", Kind::kText, true, {}},          {"revision", Kind::kInt64, true, {}},
+                              {"phase", Kind::kInt32, true, {}},       {"unit", Kind::kText, true, {}},
+                              {"unit_id", Kind::kText, true, {}},      {"user", Kind::kText, true, {}},
+                              {"user_key", Kind::kInt64, true, {}},    {"time", Kind::kTime, true, {}},
+                              {"surface", Kind::kText, true, {}},      {"request_id", Kind::kText, true, {}},
+                              {"forced", Kind::kBool, true, {}}};
   return fields;
 }
 

@@ -26,8 +26,8 @@ enum class Topic : uint8_t {
   kDeadLetters,
   kExperiments
 };
-inline constexpr Topic kAllTopics[] = {Topic::kEvents,      Topic::kCatalog,    Topic::kUsers,       Topic::kCollections,
-                                       Topic::kServed,      Topic::kExposures,  Topic::kOutbox,      Topic::kItemTables,
+inline constexpr Topic kAllTopics[] = {Topic::kEvents,      Topic::kCatalog,    Topic::kUsers,  Topic::kCollections,
+                                       Topic::kServed,      Topic::kExposures,  Topic::kOutbox, Topic::kItemTables,
                                        Topic::kDeadLetters, Topic::kExperiments};
 std::string_view TopicName(Topic topic);  ///< "events", "catalog", ..., "dead_letters", "experiments"
 absl::StatusOr<Topic> TopicFromName(std::string_view name);

@@ -235,7 +235,8 @@ absl::StatusOr<RankAnswer> Engine::Rank(const v1::RankRequest& asked, Effort eff
       continue;
     }
     RecordArms(
-        arms, answer, [&](const Recipe& recipe) { return serve::Rank(By(recipe, in_force, promoted, inputs), request); },
+        arms, answer,
+        [&](const Recipe& recipe) { return serve::Rank(By(recipe, in_force, promoted, inputs), request); },
         &answer.record);
     ++answers_;
     CountFallback(answer.record);

@@ -127,8 +127,9 @@ void Assign(Api* api, const std::shared_ptr<HttpRequest>& request, const Respond
 
 void AddExperimentRoutes(Api* api) {
   api->AddRoute({"POST", "/v1/experiments", "admin", Changing(api, Create)});
-  api->AddRoute({"GET", "/v1/experiments", "admin",
-                 [](const std::shared_ptr<HttpRequest>& request, const Responder& respond) { respond(List(*request)); }});
+  api->AddRoute(
+      {"GET", "/v1/experiments", "admin",
+       [](const std::shared_ptr<HttpRequest>& request, const Responder& respond) { respond(List(*request)); }});
   api->AddRoute({"GET", "/v1/experiments/{id}", "admin",
                  [](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
                    respond(MessageResponse(Of(*request).Get(Id(*request))));
@@ -145,10 +146,10 @@ void AddExperimentRoutes(Api* api) {
                    QueueWrite(request->app.get(), respond,
                               [request, respond] { respond(MessageResponse(Of(*request).Diff(Id(*request)))); });
                  }});
-  api->AddRoute({"POST", "/v1/assign", "serve",
-                 [api](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
-                   Assign(api, request, respond);
-                 }});
+  api->AddRoute(
+      {"POST", "/v1/assign", "serve", [api](const std::shared_ptr<HttpRequest>& request, const Responder& respond) {
+         Assign(api, request, respond);
+       }});
 }
 
 }  // namespace bowerbird::server

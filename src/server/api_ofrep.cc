@@ -11,8 +11,8 @@
 #include "server/experiment_json.h"
 #include "server/forward.h"
 
-/// The OpenFeature Remote Evaluation Protocol 0.2, of which every OpenFeature SDK has a provider. A flag is one that the
-/// arms of a running experiment give; its variant is the arm.
+/// The OpenFeature Remote Evaluation Protocol 0.2, of which every OpenFeature SDK has a provider. A flag is one that
+/// the arms of a running experiment give; its variant is the arm.
 namespace bowerbird::server {
 namespace {
 
@@ -54,8 +54,7 @@ void Write(const FlagValue& flag, base::JsonWriter* json) {
 }
 
 HttpResponse One(const std::vector<FlagValue>& flags, const std::string& key) {
-  if (flags.empty())
-    return Failure(404, key, "FLAG_NOT_FOUND", "no experiment that runs has the flag");
+  if (flags.empty()) return Failure(404, key, "FLAG_NOT_FOUND", "no experiment that runs has the flag");
   HttpResponse response;
   base::JsonWriter json(&response.body);
   Write(flags.front(), &json);
@@ -81,10 +80,10 @@ HttpResponse All(const std::vector<FlagValue>& flags, const HttpRequest& request
 /// `key` empty: every flag.
 void Evaluate(Api* api, const std::shared_ptr<HttpRequest>& request, const std::string& key, const Responder& respond) {
   absl::StatusOr<OfrepContext> parsed = ParseOfrep(request->body);
-  if (!parsed.ok()) return respond(Failure(400, key, "PARSE_ERROR", parsed.status().message()));
+  if (!parsed.ok()) return respond(Failure(400, key, "PARSE_ERROR", std::string(parsed.status().message())));
   if (parsed->targeting_key.empty()) {
-    return respond(Failure(400, key, "TARGETING_KEY_MISSING",
-                           "context.targetingKey: found nothing; expected the user's id"));
+    return respond(
+        Failure(400, key, "TARGETING_KEY_MISSING", "context.targetingKey: found nothing; expected the user's id"));
   }
   if (parsed->targeting_key.size() > kKeyBytesMax) {
     return respond(Failure(400, key, "INVALID_CONTEXT",
@@ -97,7 +96,7 @@ void Evaluate(Api* api, const std::shared_ptr<HttpRequest>& request, const std::
   about.user = context->targeting_key;
   about.answer = [request, respond, context, key](const std::string& user) {
     const auto flags = request->app->app().experiments().Evaluate(user, context->attributes, key);
-    if (!flags.ok()) return respond(Failure(500, key, "GENERAL", flags.status().message()));
+    if (!flags.ok()) return respond(Failure(500, key, "GENERAL", std::string(flags.status().message())));
     respond(key.empty() ? All(*flags, *request) : One(*flags, key));
   };
   about.without_owner = [respond, key] {

@@ -69,8 +69,7 @@ class Reader {
       if (field == nullptr) return Unknown(*message->GetDescriptor(), at, path.empty());
       if (path.empty() && field->number() >= fields_max_)
         return Bad("read_only_field", at, "expected it to be left out: only the server says it");
-      if (!seen.insert(pair.key).second)
-        return Bad("repeated_field", at, "found the field twice; expected it once");
+      if (!seen.insert(pair.key).second) return Bad("repeated_field", at, "found the field twice; expected it once");
       // What is there gives way to what is said.
       message->GetReflection()->ClearField(message, field);
       if (!pair.value.is_null()) RETURN_IF_ERROR(ReadField(pair.value, at, field, message));
@@ -240,8 +239,8 @@ void WriteOne(const pb::Message& message, const pb::FieldDescriptor* field, int 
       json->String(absl::AsciiStrToLower(reflection->GetEnum(message, field)->name()));
       return;
     case pb::FieldDescriptor::CPPTYPE_MESSAGE: {
-      const pb::Message& child = repeated ? reflection->GetRepeatedMessage(message, field, index)
-                                          : reflection->GetMessage(message, field);
+      const pb::Message& child =
+          repeated ? reflection->GetRepeatedMessage(message, field, index) : reflection->GetMessage(message, field);
       if (const auto* value = dynamic_cast<const v1::Value*>(&child)) return Write(*value, json);
       return Write(child, json);
     }
@@ -292,8 +291,8 @@ absl::Status ParseExperiment(std::string_view json, v1::Experiment* experiment) 
   const std::string id = experiment->id();
   RETURN_IF_ERROR(Parse(json, kServerFields, experiment));
   if (id.empty() || experiment->id() == id) return absl::OkStatus();
-  return Bad("invalid_argument", "id", fmt::format("found '{}'; expected '{}': an id cannot change",
-                                                   Shown(experiment->id()), id));
+  return Bad("invalid_argument", "id",
+             fmt::format("found '{}'; expected '{}': an id cannot change", Shown(experiment->id()), id));
 }
 
 absl::StatusOr<v1::AssignRequest> ParseAssign(std::string_view json) {
@@ -325,8 +324,7 @@ absl::StatusOr<OfrepContext> ParseOfrep(std::string_view body) {
     return absl::InvalidArgumentError(fmt::format("the body is not JSON: {}", simdjson::error_message(error)));
   dom::object whole, context;
   OfrepContext read;
-  if (root.get(whole) != simdjson::SUCCESS)
-    return absl::InvalidArgumentError("expected an object with `context`");
+  if (root.get(whole) != simdjson::SUCCESS) return absl::InvalidArgumentError("expected an object with `context`");
   const auto found = whole["context"];
   if (found.error() != simdjson::SUCCESS) return read;
   if (found.get(context) != simdjson::SUCCESS) return absl::InvalidArgumentError("context: expected an object");

@@ -68,8 +68,8 @@ class ExperimentTest : public testing::Test {
   }
   /// The arm of an experiment; empty: none.
   std::string ArmOf(const std::string& user, const std::string& experiment) {
-    const std::string answer = Done("POST", "/v1/assign", fmt::format(R"({{"user":"{}","experiments":["{}"]}})", user,
-                                                                      experiment));
+    const std::string answer =
+        Done("POST", "/v1/assign", fmt::format(R"({{"user":"{}","experiments":["{}"]}})", user, experiment));
     return At(answer, "/arms/0/arm");
   }
   std::string Sql(const std::string& sql) { return Done("POST", "/v1/sql", fmt::format(R"({{"sql":"{}"}})", sql)); }
@@ -104,9 +104,10 @@ TEST_F(ExperimentTest, TwoRecipesAgainstEachOther) {
   // Again: no second row, whoever asks.
   for (int i = 0; i < kUsers; ++i) Recommend(fmt::format("u{}", i));
   EXPECT_EQ(One("select count(*) from exposures"), fmt::format("{}", kUsers));
-  EXPECT_EQ(One("select count(*) from exposures where arm = 'popular' and surface = 'home' and unit = 'user' and "
-                "unit_id = \\\"user\\\" and not forced and phase = 0 and user_key is not null and request_id is not null"),
-            fmt::format("{}", arms["popular"]));
+  EXPECT_EQ(
+      One("select count(*) from exposures where arm = 'popular' and surface = 'home' and unit = 'user' and "
+          "unit_id = \\\"user\\\" and not forced and phase = 0 and user_key is not null and request_id is not null"),
+      fmt::format("{}", arms["popular"]));
 
   // After a restart everybody is where they were, and what was answered can be answered again.
   Stop();
@@ -158,8 +159,8 @@ TEST_F(ExperimentTest, AnIdentityKeepsTheArmOfTheIdThatItWas) {
     Recommend(anonymous);
     const std::string was = ArmOf(anonymous, "merged");
     moved += was != ArmOf(user, "merged");
-    Done("POST", "/v1/events", fmt::format(R"({{"type":"identify","user":"{}","anonymous":"{}","client_id":"{}"}})", user,
-                                           anonymous, i));
+    Done("POST", "/v1/events",
+         fmt::format(R"({{"type":"identify","user":"{}","anonymous":"{}","client_id":"{}"}})", user, anonymous, i));
     Recommend(anonymous);
     EXPECT_EQ(ArmOf(user, "merged"), was) << user;
     EXPECT_EQ(ArmOf(anonymous, "merged"), was) << anonymous;
@@ -310,7 +311,7 @@ arm = "diverse"
   EXPECT_THAT(diff, HasSubstr("control: as the config in force"));
   EXPECT_THAT(diff, HasSubstr("-> 0.875"));
   std::string exported = run({"experiment", "export", "diverse"});
-  exported = exported.substr(0, exported.find("talking to"));
+  exported = exported.substr(0, exported.find("using the server"));
   exported.replace(exported.find("\"diverse\""), 9, "\"again\"");
   const std::string again = WriteFile(folder_.path(), "again.toml", exported);
   run({"experiment", "create", again});

@@ -94,10 +94,10 @@ absl::StatusOr<std::shared_ptr<const Assigner>> Assigner::Make(std::span<const v
     std::ranges::sort(layer.ranges, {}, &Range::first);
     for (size_t i = 1; i < layer.ranges.size(); ++i) {
       if (layer.ranges[i].first >= layer.ranges[i - 1].end) continue;
-      return absl::InvalidArgumentError(
-          fmt::format("experiments '{}' and '{}' both have bucket {} of a layer",
-                      assigner->running_[layer.ranges[i - 1].experiment].definition.id(),
-                      assigner->running_[layer.ranges[i].experiment].definition.id(), layer.ranges[i].first));
+      return absl::InvalidArgumentError(fmt::format("experiments '{}' and '{}' both have bucket {} of a layer",
+                                                    assigner->running_[layer.ranges[i - 1].experiment].definition.id(),
+                                                    assigner->running_[layer.ranges[i].experiment].definition.id(),
+                                                    layer.ranges[i].first));
     }
   }
   return std::shared_ptr<const Assigner>(std::move(assigner));
@@ -121,9 +121,10 @@ absl::Status Assigner::Add(const v1::Experiment& experiment, const expression::S
   running.cumulative.back() = 1;
   running.unit_kind = KindIndex(experiment.unit());
   if (kinds_.size() > kKindsMax) {
-    return absl::InvalidArgumentError(fmt::format("experiment '{}': unit: found the kind of unit number {}; expected "
-                                                  "at most {} kinds over all running experiments",
-                                                  experiment.id(), kinds_.size(), kKindsMax));
+    return absl::InvalidArgumentError(
+        fmt::format("experiment '{}': unit: found the kind of unit number {}; expected "
+                    "at most {} kinds over all running experiments",
+                    experiment.id(), kinds_.size(), kKindsMax));
   }
   if (!experiment.targeting().empty()) {
     const auto [known, fresh] =
@@ -181,8 +182,8 @@ const Assigner::Range* Assigner::FindRange(const Layer& layer, uint32_t bucket) 
   return bucket < range.end ? &range : nullptr;
 }
 
-std::vector<Assigner::Bound> Assigner::BoundArms(std::span<const Unit> units, std::span<const Kept> kept,
-                                                 bool held_out, Eligibility* eligible) const {
+std::vector<Assigner::Bound> Assigner::BoundArms(std::span<const Unit> units, std::span<const Kept> kept, bool held_out,
+                                                 Eligibility* eligible) const {
   std::vector<Bound> bound;
   if (!forced_.empty()) {
     for (const Unit& unit : units) {

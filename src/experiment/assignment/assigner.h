@@ -18,14 +18,14 @@ namespace bowerbird::experiment::assignment {
 
 /// Why a unit is in an arm, or in none.
 enum class Why : uint8_t {
-  kDrawn,        ///< its bucket is the experiment's, and the arm was drawn
-  kForced,       ///< it is named
-  kKept,         ///< it was exposed to the arm earlier
-  kHoldout,      ///< in no experiment at all
-  kOtherInLayer, ///< in another experiment of the layer
-  kNotInBuckets, ///< the experiment does not take it, as far as its ramp goes
-  kNotEligible,  ///< the targeting says no
-  kNoUnit,       ///< the experiment's kind of unit was not given
+  kDrawn,         ///< its bucket is the experiment's, and the arm was drawn
+  kForced,        ///< it is named
+  kKept,          ///< it was exposed to the arm earlier
+  kHoldout,       ///< in no experiment at all
+  kOtherInLayer,  ///< in another experiment of the layer
+  kNotInBuckets,  ///< the experiment does not take it, as far as its ramp goes
+  kNotEligible,   ///< the targeting says no
+  kNoUnit,        ///< the experiment's kind of unit was not given
 };
 /// "drawn", "forced", "kept", "holdout", "other_in_layer", "not_in_buckets", "not_eligible", "no_unit".
 std::string_view WhyName(Why why);

@@ -141,8 +141,8 @@ absl::Status CheckForced(const v1::Experiment& experiment) {
     const v1::ForcedArm& forced = experiment.forced(i);
     const std::string field = fmt::format("forced[{}]", i);
     if (forced.unit().empty() || forced.unit().size() > kUnitBytesMax)
-      return Refuse(field + ".unit", fmt::format("found {} bytes; expected 1 to {}", forced.unit().size(),
-                                                 kUnitBytesMax));
+      return Refuse(field + ".unit",
+                    fmt::format("found {} bytes; expected 1 to {}", forced.unit().size(), kUnitBytesMax));
     if (!units.insert(forced.unit()).second)
       return Refuse(field + ".unit", fmt::format("found a second {}; expected each unit once", Quoted(forced.unit())));
     if (FindArm(experiment, forced.arm()) < 0)

@@ -58,11 +58,11 @@ absl::Status TakeBuckets(v1::Experiment* experiment, uint32_t count, std::span<c
   }
   const auto free = static_cast<uint32_t>(kBuckets - taken.count());
   if (free < count) {
-    return Precondition("traffic",
-                        fmt::format("{:g}% more of layer '{}' is asked for, and {:g}% is free{}; expected less traffic, "
-                                    "another layer, or an experiment of this one to be stopped",
-                                    count * 100.0 / kBuckets, layer, free * 100.0 / kBuckets,
-                                    owners.empty() ? "" : ": " + owners));
+    return Precondition(
+        "traffic",
+        fmt::format("{:g}% more of layer '{}' is asked for, and {:g}% is free{}; expected less traffic, "
+                    "another layer, or an experiment of this one to be stopped",
+                    count * 100.0 / kBuckets, layer, free * 100.0 / kBuckets, owners.empty() ? "" : ": " + owners));
   }
   for (uint32_t b = 0; b < kBuckets && count > 0; ++b) {
     if (taken.test(b)) continue;
@@ -153,9 +153,9 @@ absl::StatusOr<v1::Experiment> Edit(const v1::Experiment& experiment, v1::Experi
     for (int i = 0; i < same.arms_size(); ++i) same.mutable_arms(i)->set_weight(experiment.arms(i).weight());
   }
   if (MessageDifferencer::Equals(same, experiment)) return edited;
-  const bool moves = same.targeting() != experiment.targeting() ||
-                     !std::ranges::equal(same.arms(), experiment.arms(), {}, &v1::ExperimentArm::weight,
-                                         &v1::ExperimentArm::weight);
+  const bool moves =
+      same.targeting() != experiment.targeting() ||
+      !std::ranges::equal(same.arms(), experiment.arms(), {}, &v1::ExperimentArm::weight, &v1::ExperimentArm::weight);
   return Precondition(
       "state", moves ? "found running; expected a draft, or a sticky experiment, to change weights or targeting: users "
                        "would change arms"
@@ -192,8 +192,8 @@ absl::StatusOr<v1::Experiment> Ramp(v1::Experiment experiment, double traffic, s
 absl::StatusOr<v1::Experiment> Stop(v1::Experiment experiment, std::string reason, int64_t now_us) {
   RETURN_IF_ERROR(NeedState(experiment, v1::Experiment::RUNNING));
   if (reason.size() > kTextBytesMax)
-    return catalog::ToStatus({"too_long", "reason",
-                              fmt::format("found {} bytes; expected at most {}", reason.size(), kTextBytesMax)});
+    return catalog::ToStatus(
+        {"too_long", "reason", fmt::format("found {} bytes; expected at most {}", reason.size(), kTextBytesMax)});
   experiment.set_state(v1::Experiment::STOPPED);
   experiment.set_stopped_us(now_us);
   experiment.set_stop_reason(std::move(reason));
@@ -204,8 +204,7 @@ absl::StatusOr<v1::Experiment> Stop(v1::Experiment experiment, std::string reaso
 absl::StatusOr<v1::Experiment> Decide(v1::Experiment experiment, std::string_view winner, int64_t now_us) {
   if (experiment.state() != v1::Experiment::STOPPED) {
     if (experiment.state() != v1::Experiment::RUNNING)
-      return Precondition("state",
-                          fmt::format("found {}; expected running or stopped", StateName(experiment.state())));
+      return Precondition("state", fmt::format("found {}; expected running or stopped", StateName(experiment.state())));
     ASSIGN_OR_RETURN(experiment, Stop(std::move(experiment), "decided", now_us));
     experiment.set_revision(experiment.revision() - 1);
   }
@@ -213,8 +212,8 @@ absl::StatusOr<v1::Experiment> Decide(v1::Experiment experiment, std::string_vie
     std::string names;
     for (const v1::ExperimentArm& arm : experiment.arms())
       fmt::format_to(std::back_inserter(names), "{}'{}'", names.empty() ? "" : ", ", arm.name());
-    return catalog::ToStatus({"invalid_argument", "winner",
-                              fmt::format("found '{}'; expected one of {}", winner.substr(0, 64), names)});
+    return catalog::ToStatus(
+        {"invalid_argument", "winner", fmt::format("found '{}'; expected one of {}", winner.substr(0, 64), names)});
   }
   experiment.set_state(v1::Experiment::DECIDED);
   experiment.set_winner(std::string(winner));

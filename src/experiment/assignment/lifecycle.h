@@ -16,7 +16,8 @@ namespace bowerbird::experiment::assignment {
 ///
 /// `others` are all experiments that are known, itself among them or not: who owns which buckets is read from the
 /// running ones.
-/// Errors   FailedPrecondition with code and field: its state does not allow it, or the buckets do not. InvalidArgument:
+/// Errors   FailedPrecondition with code and field: its state does not allow it, or the buckets do not.
+/// InvalidArgument:
 ///          what was asked for.
 
 /// The layer that it lives in; its own where it names none.
@@ -30,8 +31,7 @@ v1::Experiment NewDraft(v1::Experiment experiment, std::string salt, int64_t now
 absl::StatusOr<v1::Experiment> Edit(const v1::Experiment& experiment, v1::Experiment edited);
 
 /// Takes buckets for `traffic`.
-absl::StatusOr<v1::Experiment> Start(v1::Experiment experiment, std::span<const v1::Experiment> others,
-                                     int64_t now_us);
+absl::StatusOr<v1::Experiment> Start(v1::Experiment experiment, std::span<const v1::Experiment> others, int64_t now_us);
 
 /// Takes more buckets, gives none back: nobody leaves, and nobody changes arms.
 absl::StatusOr<v1::Experiment> Ramp(v1::Experiment experiment, double traffic, std::span<const v1::Experiment> others,

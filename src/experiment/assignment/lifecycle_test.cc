@@ -36,7 +36,8 @@ TEST(LifecycleTest, ALayerThatIsFullSaysWhatIsFreeAndWhoHasTheRest) {
   const std::vector<v1::Experiment> running = {*Start(Draft("a", "feed", 0.7), {}, 1)};
   const auto refused = Start(Draft("b", "feed", 0.5), running, 2);
   ASSERT_TRUE(absl::IsFailedPrecondition(refused.status()));
-  EXPECT_THAT(refused.status().message(), HasSubstr("50% more of layer 'feed' is asked for, and 30% is free: 'a' has 70%"));
+  EXPECT_THAT(refused.status().message(),
+              HasSubstr("50% more of layer 'feed' is asked for, and 30% is free: 'a' has 70%"));
   EXPECT_TRUE(Start(Draft("b", "feed", 0.3), running, 2).ok());
   EXPECT_TRUE(Start(Draft("b", "other", 1), running, 2).ok());
 }

@@ -20,8 +20,8 @@ absl::StatusOr<bool> Definitions::Follow() {
   bool any = false;
   while (true) {
     ASSIGN_OR_RETURN(const log::Offset begin, log_->BeginOffset(log::Topic::kExperiments, 0));
-    ASSIGN_OR_RETURN(const log::ReadResult read, log_->Read(log::Topic::kExperiments, 0, std::max(next_, begin),
-                                                            kReadRecords, kReadBytes));
+    ASSIGN_OR_RETURN(const log::ReadResult read,
+                     log_->Read(log::Topic::kExperiments, 0, std::max(next_, begin), kReadRecords, kReadBytes));
     const absl::MutexLock lock(&mutex_);
     for (const log::Record& record : read.records) {
       any = true;
@@ -30,8 +30,8 @@ absl::StatusOr<bool> Definitions::Follow() {
         by_id_.erase(record.key);
       } else if (!experiment.ParseFromString(record.value) || experiment.id() != record.key) {
         if (on_warning_)
-          on_warning_(fmt::format("topic experiments, offset {}: not the record of an experiment; left out",
-                                  record.offset));
+          on_warning_(
+              fmt::format("topic experiments, offset {}: not the record of an experiment; left out", record.offset));
       } else {
         by_id_.insert_or_assign(record.key, std::move(experiment));
       }
@@ -59,7 +59,8 @@ std::optional<v1::Experiment> Definitions::Find(std::string_view id) const {
 }
 
 absl::Status Definitions::Write(const v1::Experiment& experiment) {
-  RETURN_IF_ERROR(log_->Append({{log::Topic::kExperiments, 0, experiment.id(), experiment.SerializeAsString()}}).status());
+  RETURN_IF_ERROR(
+      log_->Append({{log::Topic::kExperiments, 0, experiment.id(), experiment.SerializeAsString()}}).status());
   return Follow().status();
 }
 

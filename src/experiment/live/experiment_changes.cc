@@ -37,10 +37,11 @@ absl::Status Experiments::CheckWhole(const v1::Experiment& experiment) const {
   ASSIGN_OR_RETURN(const std::vector<ArmEffect> effects, EffectsOf(experiment, source));
   const bool changes = std::ranges::any_of(effects, [](const ArmEffect& effect) { return !effect.surfaces.empty(); });
   if (changes && experiment.unit() != assignment::kUserUnit) {
-    return catalog::ToStatus({"invalid_argument", "unit",
-                              fmt::format("found '{}'; expected 'user' for an experiment that changes answers: requests "
-                                          "name no other unit",
-                                          experiment.unit())});
+    return catalog::ToStatus(
+        {"invalid_argument", "unit",
+         fmt::format("found '{}'; expected 'user' for an experiment that changes answers: requests "
+                     "name no other unit",
+                     experiment.unit())});
   }
   return absl::OkStatus();
 }
@@ -50,9 +51,9 @@ absl::StatusOr<v1::Experiment> Experiments::Create(v1::Experiment experiment) {
   assignment::FillDefaults(&experiment);
   RETURN_IF_ERROR(CheckWhole(experiment));
   if (definitions_.Find(experiment.id()).has_value()) {
-    return catalog::ToStatus({"already_exists", "id",
-                              fmt::format("found '{}', which exists; expected another id", experiment.id())},
-                             absl::StatusCode::kAlreadyExists);
+    return catalog::ToStatus(
+        {"already_exists", "id", fmt::format("found '{}', which exists; expected another id", experiment.id())},
+        absl::StatusCode::kAlreadyExists);
   }
   if (definitions_.All().size() >= kExperimentsMax) {
     return catalog::ToStatus({"resource_exhausted", "id", fmt::format("there are {} experiments", kExperimentsMax)},
@@ -90,11 +91,10 @@ absl::Status Experiments::Delete(std::string_view id) {
   RETURN_IF_ERROR(definitions_.Follow().status());
   ASSIGN_OR_RETURN(const v1::Experiment experiment, Get(id));
   if (experiment.state() != v1::Experiment::DRAFT) {
-    return catalog::ToStatus(
-        {"failed_precondition", "state",
-         fmt::format("found {}; expected a draft: what was run is kept with its exposures",
-                     assignment::StateName(experiment.state()))},
-        absl::StatusCode::kFailedPrecondition);
+    return catalog::ToStatus({"failed_precondition", "state",
+                              fmt::format("found {}; expected a draft: what was run is kept with its exposures",
+                                          assignment::StateName(experiment.state()))},
+                             absl::StatusCode::kFailedPrecondition);
   }
   return definitions_.Remove(experiment.id());
 }

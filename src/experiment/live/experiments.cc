@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/status_macros.h"
-#include "catalog/item_rules.h"
 #include "catalog/problem.h"
 #include "experiment/assignment/check.h"
 #include "experiment/assignment/targeting.h"
@@ -37,9 +36,7 @@ std::vector<Kept> Views(const std::vector<FirstExposure>& kept) {
 }  // namespace
 
 Experiments::Experiments(Sources sources)
-    : sources_(std::move(sources)),
-      definitions_(sources_.log, sources_.on_warning),
-      exposures_(sources_.log) {}
+    : sources_(std::move(sources)), definitions_(sources_.log, sources_.on_warning), exposures_(sources_.log) {}
 
 absl::StatusOr<std::unique_ptr<Experiments>> Experiments::Open(Sources sources) {
   std::unique_ptr<Experiments> experiments(new Experiments(std::move(sources)));
@@ -56,9 +53,8 @@ absl::StatusOr<std::unique_ptr<Experiments>> Experiments::Open(Sources sources) 
 
 absl::Status Experiments::Follow() {
   ASSIGN_OR_RETURN(const bool changed, definitions_.Follow());
-  RETURN_IF_ERROR(first_->Follow(*sources_.log, [this](std::string_view kind, std::string_view id) {
-    return UnitKey(kind, id);
-  }));
+  RETURN_IF_ERROR(
+      first_->Follow(*sources_.log, [this](std::string_view kind, std::string_view id) { return UnitKey(kind, id); }));
   if (!changed) return absl::OkStatus();
   const absl::MutexLock lock(&publishing_);
   return Publish();
@@ -88,7 +84,8 @@ absl::Status Experiments::Publish() {
     if (whole.ok()) {
       running.push_back(std::move(experiment));
     } else {
-      sources_.on_warning(fmt::format("experiment '{}' takes nobody: {}", experiment.id(), whole.message()));
+      sources_.on_warning(
+          fmt::format("experiment '{}' takes nobody: {}", experiment.id(), std::string(whole.message())));
     }
   }
   ASSIGN_OR_RETURN(live->assigner, assignment::Assigner::Make(running, live->schema, std::move(options)));
@@ -182,9 +179,9 @@ void Experiments::Expose(const Running& running, std::string_view arm, bool forc
   if (!user.empty()) exposure.set_user_key(key.value);
   const uint32_t partitions = sources_.log->PartitionCount(log::Topic::kExposures);
   if (!exposures_.Write(exposure, catalog::PartitionOf(key, partitions)) || forced) return;
-  const absl::Status noted = first_->Note(UnitKey(exposure.unit(), unit_id),
-                                          {exposure.experiment(), exposure.arm(), exposure.time_us()});
-  if (!noted.ok()) sources_.on_warning(fmt::format("first exposures: {}", noted.message()));
+  const absl::Status noted =
+      first_->Note(UnitKey(exposure.unit(), unit_id), {exposure.experiment(), exposure.arm(), exposure.time_us()});
+  if (!noted.ok()) sources_.on_warning(fmt::format("first exposures: {}", std::string(noted.message())));
 }
 
 absl::StatusOr<std::shared_ptr<const state::UserState>> Experiments::StateOf(std::string_view user) const {

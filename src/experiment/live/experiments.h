@@ -121,8 +121,8 @@ class Experiments {
   void Expose(const assignment::Running& running, std::string_view arm, bool forced, std::string_view unit_id,
               std::string_view user, int64_t time_us, std::string_view surface, std::string_view request_id);
   absl::StatusOr<std::shared_ptr<const state::UserState>> StateOf(std::string_view user) const;
-  absl::StatusOr<v1::Experiment> Change(
-      std::string_view id, const std::function<absl::StatusOr<v1::Experiment>(v1::Experiment)>& change);
+  absl::StatusOr<v1::Experiment> Change(std::string_view id,
+                                        const std::function<absl::StatusOr<v1::Experiment>(v1::Experiment)>& change);
   absl::Status CheckWhole(const v1::Experiment& experiment) const;
 
   const Sources sources_;

@@ -57,14 +57,15 @@ std::vector<FirstExposure> Decode(std::string_view bytes) {
 
 absl::StatusOr<std::unique_ptr<store::RocksStore>> OpenStore(const std::string& folder) {
   const store::RocksMemory memory = store::MakeRocksMemory(kCacheBytes, 2 * kBufferBytes);
-  return store::RocksStore::Open(folder, store::RocksDbOptions(memory),
-                                 {{rocksdb::kDefaultColumnFamilyName, store::RocksColumnOptions(memory, kBufferBytes)}});
+  return store::RocksStore::Open(
+      folder, store::RocksDbOptions(memory),
+      {{rocksdb::kDefaultColumnFamilyName, store::RocksColumnOptions(memory, kBufferBytes)}});
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<FirstExposures>> FirstExposures::Open(
-    const std::string& folder, std::function<bool(std::string_view id)> is_over) {
+absl::StatusOr<std::unique_ptr<FirstExposures>> FirstExposures::Open(const std::string& folder,
+                                                                     std::function<bool(std::string_view id)> is_over) {
   auto store = OpenStore(folder);
   if (absl::IsDataLoss(store.status())) {
     RETURN_IF_ERROR(store::DeleteStore(rocksdb::Env::Default(), folder));

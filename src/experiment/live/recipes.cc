@@ -97,21 +97,23 @@ absl::StatusOr<std::vector<ArmEffect>> EffectsOf(const v1::Experiment& experimen
     ArmEffect effect;
     effect.arm = experiment.arms(i).name();
     absl::StatusOr<Parts> parts = PartsOf(experiment.arms(i));
-    if (!parts.ok()) return Refuse(i, parts.status().message());
+    if (!parts.ok()) return Refuse(i, std::string(parts.status().message()));
     std::string text;
     const auto config = Changed(parts->changes, source, &text);
-    if (!config.ok()) return Refuse(i, config.status().message());
+    if (!config.ok()) return Refuse(i, std::string(config.status().message()));
     effect.config = *config == nullptr ? source.config : *config;
     for (const auto& [surface, version] : parts->rankers) {
       if (source.config->FindSurface(surface) == nullptr)
         return Refuse(i, fmt::format("rankers.{}: expected the name of a surface", surface));
       const auto ranker = version.empty() ? absl::StatusOr<serve::RankerChoice>(serve::RankerChoice())
                                           : source.ranker(surface, version);
-      if (!ranker.ok()) return Refuse(i, fmt::format("rankers.{}: {}", surface, ranker.status().message()));
+      if (!ranker.ok())
+        return Refuse(i, fmt::format("rankers.{}: {}", surface, std::string(ranker.status().message())));
     }
     effect.rankers = std::move(parts->rankers);
     for (const config::Surface& surface : source.config->surfaces) {
-      const bool ranks = std::ranges::any_of(effect.rankers, [&](const auto& one) { return one.first == surface.name; });
+      const bool ranks =
+          std::ranges::any_of(effect.rankers, [&](const auto& one) { return one.first == surface.name; });
       if (ranks || (effect.config != source.config && config::RecipeLines(*effect.config, surface.name) !=
                                                           config::RecipeLines(*source.config, surface.name))) {
         effect.surfaces.push_back(surface.name);
@@ -138,9 +140,10 @@ absl::Status CheckConflicts(const v1::Experiment& experiment, std::span<const v1
   const auto refuse = [](int arm, std::string_view field, std::string_view what, const v1::Experiment& other) {
     return catalog::ToStatus(
         {"failed_precondition", fmt::format("arms[{}].{}", arm, field),
-         fmt::format("'{}' is changed by experiment '{}', too, which runs in another layer; expected both in one layer, "
-                     "so that nobody is in both",
-                     what, other.id())},
+         fmt::format(
+             "'{}' is changed by experiment '{}', too, which runs in another layer; expected both in one layer, "
+             "so that nobody is in both",
+             what, other.id())},
         absl::StatusCode::kFailedPrecondition);
   };
   for (const v1::Experiment& other : running) {
@@ -177,7 +180,7 @@ Recipes::Recipes(std::shared_ptr<const assignment::Assigner> assigner, RecipeSou
     auto effects = EffectsOf(experiment, source_);
     if (!effects.ok()) {
       source_.on_warning(fmt::format("experiment '{}' changes nothing, because it fits the config no more: {}",
-                                     experiment.id(), effects.status().message()));
+                                     experiment.id(), std::string(effects.status().message())));
       effects_.emplace_back();
       continue;
     }
@@ -212,7 +215,8 @@ void Recipes::MakeAhead(const std::string& surface) {
   for (std::vector<Chosen>& combination : combinations) {
     std::ranges::sort(combination);
     const auto recipe = RecipeOf(surface, combination);
-    if (!recipe.ok()) source_.on_warning(fmt::format("surface '{}': {}", surface, recipe.status().message()));
+    if (!recipe.ok())
+      source_.on_warning(fmt::format("surface '{}': {}", surface, std::string(recipe.status().message())));
   }
 }
 
@@ -273,7 +277,7 @@ serve::Arms Recipes::Choose(std::string_view surface, std::span<const assignment
   absl::StatusOr<serve::Recipe> recipe = RecipeOf(surface, chosen);
   if (!recipe.ok()) {
     if (failed_.fetch_add(1) == 0)
-      source_.on_warning(fmt::format("surface '{}': {}", surface, recipe.status().message()));
+      source_.on_warning(fmt::format("surface '{}': {}", surface, std::string(recipe.status().message())));
     return {};
   }
   arms.recipe = *std::move(recipe);
@@ -298,8 +302,8 @@ serve::Arms Recipes::Choose(std::string_view surface, std::span<const assignment
       absl::StatusOr<serve::Recipe> other = RecipeOf(surface, chosen);
       // What cannot be compared counts as different: in every arm alike.
       if (!other.ok()) served.set_exposed(true);
-      if (other.ok() && (other->config != arms.recipe.config || other->ranker.has_value() ||
-                         arms.recipe.ranker.has_value())) {
+      if (other.ok() &&
+          (other->config != arms.recipe.config || other->ranker.has_value() || arms.recipe.ranker.has_value())) {
         arms.others.push_back({i, *std::move(other)});
       }
     }

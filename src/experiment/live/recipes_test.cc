@@ -119,8 +119,7 @@ TEST_F(RecipesTest, ChangedSurfacesAreThoseThatAnswerOtherwiseInSomeArm) {
 }
 
 TEST_F(RecipesTest, TwoLayersMayNotChangeOneKey) {
-  const std::vector<v1::Experiment> running = {
-      *Start(Changing("a", "surfaces.home.weights.fresh", "2", "one"), {}, 1)};
+  const std::vector<v1::Experiment> running = {*Start(Changing("a", "surfaces.home.weights.fresh", "2", "one"), {}, 1)};
   const auto check = [&](const std::string& path, const std::string& layer) {
     return CheckConflicts(Changing("b", path, "1", layer), running);
   };
@@ -189,8 +188,8 @@ TEST_F(RecipesTest, ByTheAnswerTheOtherArmsAreAnsweredToo) {
 
 TEST_F(RecipesTest, AnExperimentThatFitsNoMoreChangesNothingAndIsTold) {
   // As after a reload that took the generator out.
-  const auto recipes = Make({Changing("a", "surfaces.home.generators", "[\"gone\"]"),
-                             Changing("b", "surfaces.home.diversity", "0.4")});
+  const auto recipes =
+      Make({Changing("a", "surfaces.home.generators", "[\"gone\"]"), Changing("b", "surfaces.home.diversity", "0.4")});
   ASSERT_EQ(warnings_.size(), 1u);
   EXPECT_THAT(warnings_[0], HasSubstr("experiment 'a' changes nothing"));
   const Assignment both[] = {{0, 1, Why::kDrawn}, {1, 1, Why::kDrawn}};

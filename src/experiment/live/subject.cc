@@ -81,8 +81,8 @@ ValueView Subject::Get(uint32_t attribute) const {
       if (!segments_.has_value()) {
         features::Values values(known_.features, known_.hasher);
         if (known_.features != nullptr) values.SetUser(user_);
-        segments_ = serve::SegmentsOf(*known_.config, *state_, known_.now_us,
-                                      known_.features == nullptr ? nullptr : &values);
+        segments_ =
+            serve::SegmentsOf(*known_.config, *state_, known_.now_us, known_.features == nullptr ? nullptr : &values);
       }
       return std::span<const std::string_view>(*segments_);
     case Field::kLocale:
