@@ -26,6 +26,12 @@ bool IsOver(const std::optional<v1::Experiment>& experiment) {
          experiment->state() == v1::Experiment::DECIDED;
 }
 
+/// Whether the product acts on the arm by itself: answers of the server expose to what they change.
+bool IsProducts(const v1::Experiment& experiment) {
+  const bool changes = std::ranges::any_of(experiment.arms(), [](const auto& arm) { return arm.changes_size() > 0; });
+  return !changes || !experiment.arms(0).flags().empty();
+}
+
 std::vector<Kept> Views(const std::vector<FirstExposure>& kept) {
   std::vector<Kept> views;
   views.reserve(kept.size());
@@ -234,7 +240,7 @@ absl::StatusOr<v1::AssignResponse> Experiments::Assign(const v1::AssignRequest& 
     arm->set_arm(running.arm(one.arm).name());
     *arm->mutable_flags() = running.arm(one.arm).flags();
     for (const auto& [flag, value] : running.arm(one.arm).flags()) (*response.mutable_flags())[flag] = value;
-    if (!request.expose()) continue;
+    if (!request.expose() || (request.experiments().empty() && !IsProducts(running.definition))) continue;
     const auto unit = std::ranges::find(units, running.definition.unit(), &Unit::kind);
     Expose(running, arm->arm(), one.why == Why::kForced, unit->id, user, now_us, "", "");
   }
