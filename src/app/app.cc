@@ -116,6 +116,7 @@ absl::Status App::Init() {
       state_, state::State::Open(folder_ + "/state/events", settings, history_.get(), options_.clock, state_options));
   rankers_ = std::make_unique<Rankers>(registry_.get());
   for (const std::string& problem : rankers_->Load(*settings)) Warn(problem);
+  RETURN_IF_ERROR(OpenExperiments());
   MakeEngine();
   if (options_.consume) {
     // Whoever asks first sees everything that was acknowledged before.
@@ -128,6 +129,7 @@ absl::Status App::Init() {
       inbox_->Start();
     }
     maintenance_ = std::thread([this] { MaintenanceLoop(); });
+    experimenter_ = std::thread([this] { ExperimentsLoop(); });
     if (!node_.alone()) follower_ = std::thread([this] { FollowLoop(); });
     if (shared_artifacts_ != nullptr) sharer_ = std::thread([this] { ShareLoop(); });
     if (checkpoint_files_ != nullptr) checkpointer_ = std::thread([this] { CheckpointLoop(); });
@@ -150,7 +152,7 @@ void App::Stop() {
   CancelJobs();
   if (pipeline_.joinable()) pipeline_.join();
   if (maintenance_.joinable()) maintenance_.join();
-  for (std::thread* thread : {&follower_, &sharer_, &checkpointer_}) {
+  for (std::thread* thread : {&follower_, &sharer_, &checkpointer_, &experimenter_}) {
     if (thread->joinable()) thread->join();
   }
   if (lake_thread_.joinable()) lake_thread_.join();
@@ -183,8 +185,8 @@ void App::MakeCollector() {
   segment_ = segments_.back().get();
 }
 
-absl::Status App::PublishConfig(const std::string& text, const std::string& version) {
-  const auto newest = registry_->Newest("config", "default");
+absl::Status App::PublishConfig(const std::string& text, const std::string& version, const std::string& name) const {
+  const auto newest = registry_->Newest("config", name);
   if (newest.ok()) {
     const auto known = store::ReadFile(newest->artifact.Path("bowerbird.toml"));
     if (known.ok() && *known == text) return absl::OkStatus();
@@ -194,7 +196,7 @@ absl::Status App::PublishConfig(const std::string& text, const std::string& vers
   std::string inputs;
   base::JsonWriter(&inputs).BeginObject().Key("config_version").String(version).EndObject();
   contents.inputs_json = inputs;
-  return registry_->Publish("config", "default", contents).status();
+  return registry_->Publish("config", name, contents).status();
 }
 
 absl::Status App::LoadSnapshot() {
@@ -266,7 +268,13 @@ void App::MakeEngine() {
     return hides;
   };
   sources.ranker = [this](std::string_view surface) { return rankers_->Of(surface); };
-  if (options_.log_served) sources.served = [this](v1::ServedRecord record) { AppendServed(std::move(record)); };
+  sources.arms = [this](const serve::ArmsQuestion& question) { return experiments_->Choose(question); };
+  if (options_.log_served) {
+    sources.served = [this](v1::ServedRecord record) {
+      experiments_->Served(record);
+      AppendServed(std::move(record));
+    };
+  }
   serve::Engine::Options options{.hasher = hasher_, .node = node_.index, .nodes = node_.count};
   std::copy_n(secrets_.cursor_key.begin(), options.cursor_key.size(), options.cursor_key.begin());
   const std::string seed = base::RandomBytes(sizeof(options.seed));
@@ -423,6 +431,8 @@ absl::StatusOr<bool> App::ReloadConfig() {
   if (const absl::Status status = log_->SetRetention(Retention(*parsed.config)); !status.ok())
     Warn(std::string(status.message()));
   MakeCollector();
+  if (const absl::Status changed = experiments_->ConfigChanged(); !changed.ok())
+    Warn(fmt::format("experiments: {}", std::string(changed.message())));
   return true;
 }
 

@@ -32,6 +32,7 @@
 #include "collect/last_acknowledged.h"
 #include "collect/segment_mapping.h"
 #include "config/config.h"
+#include "experiment/live/experiments.h"
 #include "features/tables.h"
 #include "forget/redact.h"
 #include "forget/traces.h"
@@ -73,10 +74,10 @@ std::vector<std::string> FixedWhileOpen(const config::Config& open, const config
 /// One application: one config and one data folder, wired together. No globals: a process may hold several.
 ///
 /// Data     DIR/node, where DIR is one node's of several; DIR/apps/NAME/{bowerbird.toml, secret, log, state/catalog,
-/// state/events, artifacts, lake}; log is not there when it is in Kafka. The log is the truth; the rest is made again
-/// from it. Threads  every member from any thread. Jobs run one at a time, on the caller's thread. Errors   Open:
-/// NotFound without a config; InvalidArgument with every problem of the config; Unavailable when another process has
-/// the folder.
+/// state/events, state/exposures, artifacts, lake}; log is not there when it is in Kafka. The log is the truth; the
+/// rest is made again from it. Threads  every member from any thread. Jobs run one at a time, on the caller's thread.
+/// Errors   Open: NotFound without a config; InvalidArgument with every problem of the config; Unavailable when another
+/// process has the folder.
 class App {
  public:
   struct Options {
@@ -117,6 +118,7 @@ class App {
   features::Tables& features() { return *features_; }
   serve::Engine& engine() { return *engine_; }
   Rankers& rankers() { return *rankers_; }
+  experiment::live::Experiments& experiments() { return *experiments_; }
   const base::Clock& clock() const { return *options_.clock; }
 
   /// The state that answers for an id: its own, or that of the user whom it has become, as far as is folded.
@@ -209,7 +211,13 @@ class App {
  private:
   explicit App(Options options) : options_(std::move(options)) {}
   absl::Status Init();
-  absl::Status PublishConfig(const std::string& text, const std::string& version);
+  /// As artifact config/NAME, unless the newest one of that name is the same.
+  absl::Status PublishConfig(const std::string& text, const std::string& version,
+                             const std::string& name = "default") const;
+  absl::StatusOr<std::string> ConfigText(const std::string& version) const;
+  absl::StatusOr<experiment::live::RecipeSource> RecipeSource() const;
+  absl::Status OpenExperiments();
+  void ExperimentsLoop();
   void MakeCollector();
   absl::Status LoadSnapshot();
   absl::Status CatchUpCatalog();
@@ -267,6 +275,7 @@ class App {
   std::vector<std::unique_ptr<collect::SegmentMapping>> segments_;  ///< as the collectors
   std::atomic<const collect::SegmentMapping*> segment_ = nullptr;
   std::unique_ptr<Rankers> rankers_;
+  std::unique_ptr<experiment::live::Experiments> experiments_;
   std::unique_ptr<serve::Engine> engine_;
   std::unique_ptr<collect::InboxIntake> inbox_;  ///< null: no other producers
 
@@ -289,7 +298,7 @@ class App {
     std::atomic<double> seconds = 0;  ///< what the last one took
   } checkpoint_counts_;
   std::atomic<uint64_t> artifact_failures_ = 0;
-  std::thread pipeline_, maintenance_, lake_thread_, redact_thread_, follower_, sharer_, checkpointer_;
+  std::thread pipeline_, maintenance_, lake_thread_, redact_thread_, follower_, sharer_, checkpointer_, experimenter_;
 };
 
 }  // namespace bowerbird::app

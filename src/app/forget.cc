@@ -51,6 +51,9 @@ absl::StatusOr<uint32_t> App::ForgetUser(std::string_view id) {
     std::vector<features::RowKey> rows;
     for (const std::string& one : ids) rows.push_back(features::RowKey::Of(hasher_, one));
     RETURN_IF_ERROR(features_->RemoveUsers(rows).status());
+    std::vector<catalog::UserKey> keys;
+    for (const std::string& one : ids) keys.push_back(hasher_.User(one));
+    RETURN_IF_ERROR(experiments_->Forget(keys));
     forgotten += static_cast<uint32_t>(ids.size());
   }
   RETURN_IF_ERROR(state_->CatchUp());

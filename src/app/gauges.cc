@@ -36,6 +36,17 @@ std::vector<Gauge> App::Gauges() const {
       {"bowerbird_serve_log_failures", "Served records that could not be logged, since the start.",
        number(served_failed_.load())},
   };
+  const experiment::live::Experiments::Counters experiments = experiments_->counters();
+  gauges.insert(
+      gauges.end(),
+      {{"bowerbird_experiments_running", "Experiments that run.", number(experiments.running)},
+       {"bowerbird_experiment_assignments", "Questions of who is in which arm, since the start.",
+        number(experiments.assignments)},
+       {"bowerbird_experiment_exposures", "Exposures written since the start.", number(experiments.exposures)},
+       {"bowerbird_experiment_exposure_failures", "Exposures that the log did not take, since the start.",
+        number(experiments.exposures_failed)},
+       {"bowerbird_experiment_recipe_failures", "Requests whose arms together gave no config, since the start.",
+        number(experiments.recipes_failed)}});
   AddTrafficGauges(state, &gauges);
   const state::PartitionRange owned = node_.Owned(config()->partitions);
   for (uint32_t p = 0; p < log_->PartitionCount(log::Topic::kEvents); ++p) {

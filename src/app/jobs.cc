@@ -66,8 +66,9 @@ absl::StatusOr<JobResult> App::RunJob(const std::function<absl::StatusOr<JobResu
   return job();
 }
 
-absl::StatusOr<std::string> App::ConfigText() const {
-  const std::string version = config()->version;
+absl::StatusOr<std::string> App::ConfigText() const { return ConfigText(config()->version); }
+
+absl::StatusOr<std::string> App::ConfigText(const std::string& version) const {
   ASSIGN_OR_RETURN(const std::vector<std::string> published, registry_->List("config", kName));
   for (auto it = published.rbegin(); it != published.rend(); ++it) {
     const auto artifact = registry_->Open("config", kName, *it);

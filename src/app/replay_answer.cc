@@ -40,6 +40,9 @@ absl::Status ForEachRecord(const log::EventLog& log, log::Topic topic, uint32_t 
 
 absl::StatusOr<std::shared_ptr<const config::Config>> FindConfig(App& app, const std::string& version) {
   if (app.config()->version == version) return app.config();
+  // One with the changes of an experiment's arms has its version for a name.
+  if (const auto of_arms = app.registry().Newest("config", version); of_arms.ok())
+    return config::Load(of_arms->artifact.Path("bowerbird.toml"));
   ASSIGN_OR_RETURN(const std::vector<std::string> published, app.registry().List("config", "default"));
   for (auto it = published.rbegin(); it != published.rend(); ++it) {
     const auto artifact = app.registry().Open("config", "default", *it);

@@ -12,6 +12,7 @@
 #include "base/time_text.h"
 #include "bowerbird/v1/collection.pb.h"
 #include "bowerbird/v1/event.pb.h"
+#include "bowerbird/v1/experiment.pb.h"
 #include "bowerbird/v1/item.pb.h"
 #include "bowerbird/v1/served.pb.h"
 #include "bowerbird/v1/user.pb.h"
@@ -35,6 +36,10 @@ std::unique_ptr<google::protobuf::Message> NewMessage(log::Topic topic) {
       return std::make_unique<v1::CollectionRecord>();
     case log::Topic::kServed:
       return std::make_unique<v1::ServedRecord>();
+    case log::Topic::kExposures:
+      return std::make_unique<v1::Exposure>();
+    case log::Topic::kExperiments:
+      return std::make_unique<v1::Experiment>();
     case log::Topic::kItemTables:
       return std::make_unique<v1::ItemTableRecord>();
     default:

@@ -16,6 +16,10 @@ absl::Status Replay(const ReplayOptions& options) {
       record.kind().c_str(), base::FormatTimeUs(record.time_us()).c_str(), record.request().surface().c_str(),
       record.snapshot().c_str(), record.config_version().c_str(), static_cast<unsigned long long>(record.item_table()),
       static_cast<unsigned long long>(record.user_offset()), static_cast<unsigned long long>(record.catalog_offset()));
+  for (const v1::ServedArm& arm : record.arms()) {
+    std::printf("experiment %s: arm %s%s%s\n", arm.experiment().c_str(), arm.arm().c_str(),
+                arm.forced() ? ", forced" : "", arm.exposed() ? "" : ", not exposed");
+  }
   const std::string scratch = app::App::Folder(options.folder.dir, options.folder.app) + "/state/replay";
   ASSIGN_OR_RETURN(const serve::ReplayReport report, app::ReplayAnswer(*app, record, scratch));
   for (const std::string& difference : report.differences) std::printf("%s\n", difference.c_str());

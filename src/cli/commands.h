@@ -178,6 +178,24 @@ struct TrafficOptions {
 };
 absl::Status Traffic(const TrafficOptions& options);
 
+struct ExperimentOptions {
+  Folder folder;
+  std::string id, file, reason, winner;
+  double traffic = 0;
+  bool json = false;
+};
+/// Of a file of TOML or, by its name's end, of JSON. In TOML an arm's changes may be a table of the config's keys.
+absl::Status ExperimentCreate(const ExperimentOptions& options);
+absl::Status ExperimentList(const ExperimentOptions& options);
+absl::Status ExperimentShow(const ExperimentOptions& options);
+absl::Status ExperimentExport(const ExperimentOptions& options);
+absl::Status ExperimentStart(const ExperimentOptions& options);
+absl::Status ExperimentRamp(const ExperimentOptions& options);
+absl::Status ExperimentStop(const ExperimentOptions& options);
+absl::Status ExperimentDecide(const ExperimentOptions& options);
+absl::Status ExperimentDelete(const ExperimentOptions& options);
+absl::Status ConfigDiff(const ExperimentOptions& options);
+
 struct ReplayOptions {
   Folder folder;
   std::string request;

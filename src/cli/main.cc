@@ -8,6 +8,7 @@
 #include <string>
 
 #include "cli/commands.h"
+#include "cli/experiment_commands.h"
 #include "cli/lake_commands.h"
 #include "cli/operator_commands.h"
 #include "cli/signal_commands.h"
@@ -79,6 +80,8 @@ int main(int argc, char** argv) {
 
   OperatorCommands operator_commands;
   operator_commands.Add(&program, config, &run);
+  ExperimentCommands experiment_commands;
+  experiment_commands.Add(&program, config, &run);
   SignalCommands signal_commands;
   signal_commands.Add(&program, &run);
 

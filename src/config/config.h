@@ -244,6 +244,11 @@ struct Traffic {
   int64_t mark_us = 86'400'000'000;  ///< how long a mark lasts after its last reason
 };
 
+/// What holds for all experiments; they themselves live in the log.
+struct Experiments {
+  double holdout = 0;  ///< share of users who are in no experiment
+};
+
 /// [segment]: what an event name of Segment's track call becomes, before the built-in names.
 struct SegmentName {
   std::string event;  ///< as the client sends it
@@ -271,6 +276,7 @@ struct Config {
   Lake lake;
   Forget forget;
   Traffic traffic;
+  Experiments experiments;
 
   const EventType* FindEventType(std::string_view name) const;
   const EventType* FindEventTypeByCode(uint8_t code) const;

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "config/config.h"
+#include "config/patch.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace bowerbird::config;
@@ -21,10 +22,21 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (const Surface& surface : result.config->surfaces) {
       for (const std::string& name : surface.generators) BOWERBIRD_CHECK(result.config->FindGenerator(name) != nullptr);
     }
+    // Written out as an arm's config is, it means the same.
+    const auto written = Patched(text, {});
+    BOWERBIRD_CHECK(written.ok());
+    const ParseResult again = Parse(*written, "fuzz.toml");
+    BOWERBIRD_CHECK(again.config != nullptr);
+    for (const Surface& surface : result.config->surfaces) {
+      BOWERBIRD_CHECK(RecipeLines(*again.config, surface.name) == RecipeLines(*result.config, surface.name));
+    }
     for (const EventType& type : result.config->event_types) {
       BOWERBIRD_CHECK(result.config->FindEventTypeByCode(type.code) == &type);
     }
   }
+  const Change change{std::string(text.substr(0, text.find('\n'))), std::string(text.substr(text.find('\n') + 1))};
+  const auto changed = Patched("", {&change, 1});
+  if (changed.ok()) Parse(*changed, "fuzz.toml");
   ParseServer(text, "fuzz.toml");
   return 0;
 }

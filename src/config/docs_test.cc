@@ -83,6 +83,8 @@ zzz = 0
 zzz = 0
 [traffic]
 zzz = 0
+[experiments]
+zzz = 0
 )",
                                                           "x")
                                                         .problems);

@@ -100,8 +100,8 @@ void ReadLog(TableReader table, const std::string& app, Draft* draft) {
     table.Refuse("retention", "less than an hour", "\"0s\" (keep everything) or at least \"1h\"");
   }
   TableReader topics = table.Table("topic_retention");
-  for (const char* name :
-       {"events", "catalog", "users", "collections", "served", "exposures", "outbox", "item_tables", "dead_letters"}) {
+  for (const char* name : {"events", "catalog", "users", "collections", "served", "exposures", "outbox", "item_tables",
+                           "dead_letters", "experiments"}) {
     int64_t keep_us = -1;
     topics.Duration(name, 0, kDurationUsMax, &keep_us);
     if (keep_us > 0 && keep_us < kHourUs)

@@ -87,7 +87,7 @@ void ReadLake(TableReader table, Lake* lake) {
   table.Integer("sql_memory_bytes", 64 << 20, int64_t{1} << 40, &lake->sql_memory_bytes);
   table.Integer("sql_threads", 1, 256, &lake->sql_threads);
   TableReader retention = table.Table("retention");
-  for (const char* name : {"events", "served", "items", "users"}) {
+  for (const char* name : {"events", "served", "items", "users", "exposures"}) {
     int64_t keep_us = 0;
     retention.Duration(name, 0, kDurationUsMax, &keep_us);
     if (keep_us > 0 && keep_us < kDayUs)
@@ -101,6 +101,11 @@ void ReadLake(TableReader table, Lake* lake) {
 void ReadForget(TableReader table, Forget* forget) {
   table.Duration("interval", kMinuteUs, 30 * kDayUs, &forget->interval_us);
   table.RefuseUnknown("[forget]");
+}
+
+void ReadExperiments(TableReader table, Experiments* experiments) {
+  table.Number("holdout", Interval::Closed(0, 0.5), &experiments->holdout);
+  table.RefuseUnknown("[experiments]");
 }
 
 void ReadAgents(TableReader* table, std::vector<std::string>* agents) {
@@ -155,6 +160,7 @@ void ReadSettings(TableReader* root, Draft* draft) {
   ReadLake(root->Table("lake"), &config.lake);
   ReadForget(root->Table("forget"), &config.forget);
   ReadTraffic(root->Table("traffic"), config.state, &config.traffic);
+  ReadExperiments(root->Table("experiments"), &config.experiments);
 }
 
 }  // namespace bowerbird::config

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/status_macros.h"
+#include "bowerbird/v1/experiment.pb.h"
 #include "bowerbird/v1/user.pb.h"
 #include "forget/redacted.h"
 #include "state/fold.h"
@@ -61,7 +62,9 @@ absl::StatusOr<std::vector<log::ManagedLog::Replacement>> RecordChanges::Changes
   if (topic == Topic::kUsers) return UserChanges(partition);
   std::vector<Replacement> changes;
   RETURN_IF_ERROR(ForEach(topic, partition, [&](const Record& record) {
-    auto change = topic == Topic::kServed ? ServedChange(record) : DeadLetterChange(record);
+    auto change = topic == Topic::kServed      ? ServedChange(record)
+                  : topic == Topic::kExposures ? ExposureChange(record)
+                                               : DeadLetterChange(record);
     if (change.has_value()) changes.push_back(*std::move(change));
     return absl::OkStatus();
   }));
@@ -176,6 +179,16 @@ std::optional<log::ManagedLog::Replacement> RecordChanges::ServedChange(const Re
   return Emptied(record.offset, RedactedServed(served).SerializeAsString());
 }
 
+std::optional<log::ManagedLog::Replacement> RecordChanges::ExposureChange(const Record& record) const {
+  v1::Exposure exposure;
+  if (!exposure.ParseFromString(record.value)) return std::nullopt;
+  const ForgottenUser* user = forgotten->Find(exposure.user());
+  if (user == nullptr && exposure.unit() == "user") user = forgotten->Find(exposure.unit_id());
+  // It has no offset of the user's: the time tells what was before.
+  if (user == nullptr || (!user->unknown && record.append_time_us > user->time_us)) return std::nullopt;
+  return Emptied(record.offset, RedactedExposure(exposure).SerializeAsString());
+}
+
 std::optional<log::ManagedLog::Replacement> RecordChanges::DeadLetterChange(const Record& record) const {
   v1::DeadLetter letter;
   if (!letter.ParseFromString(record.value)) return std::nullopt;
@@ -220,6 +233,8 @@ std::optional<log::ManagedLog::Replacement> RecordChanges::ChangeOf(Topic topic,
       return ServedChange(record);
     case Topic::kDeadLetters:
       return DeadLetterChange(record);
+    case Topic::kExposures:
+      return ExposureChange(record);
     case Topic::kEvents:
       return EventChange(partition, record);
     case Topic::kUsers: {

@@ -26,7 +26,7 @@ struct RecordChanges {
 
   /// The topics that hold records of users.
   static constexpr log::Topic kTopics[] = {log::Topic::kServed, log::Topic::kUsers, log::Topic::kDeadLetters,
-                                           log::Topic::kEvents};
+                                           log::Topic::kExposures, log::Topic::kEvents};
 
   /// The records of one partition of another topic than events that are to be replaced, ascending: what names forgotten
   /// users.
@@ -52,6 +52,7 @@ struct RecordChanges {
                             const std::function<absl::Status(uint32_t partition, const log::Record&)>& visit) const;
   absl::StatusOr<std::vector<Replacement>> UserChanges(uint32_t partition) const;
   std::optional<Replacement> ServedChange(const log::Record& record) const;
+  std::optional<Replacement> ExposureChange(const log::Record& record) const;
   std::optional<Replacement> DeadLetterChange(const log::Record& record) const;
   std::optional<Replacement> EventChange(uint32_t partition, const log::Record& record) const;
 };

@@ -86,6 +86,15 @@ v1::ServedRecord RedactedServed(const v1::ServedRecord& record) {
   return left;
 }
 
+v1::Exposure RedactedExposure(const v1::Exposure& exposure) {
+  v1::Exposure left = exposure;
+  left.clear_unit_id();
+  left.clear_user();
+  left.clear_user_key();
+  left.clear_request_id();
+  return left;
+}
+
 v1::DeadLetter RedactedDeadLetter(const v1::DeadLetter& letter) {
   v1::DeadLetter left;
   left.set_topic(letter.topic());

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "bowerbird/v1/event.pb.h"
+#include "bowerbird/v1/experiment.pb.h"
 #include "bowerbird/v1/served.pb.h"
 #include "config/config.h"
 #include "forget/forgotten.h"
@@ -26,6 +27,8 @@ bool StripNames(const ForgottenUsers& forgotten, int64_t append_time_us, v1::Eve
 
 /// What was shown, where and when.
 v1::ServedRecord RedactedServed(const v1::ServedRecord& record);
+/// That somebody was exposed to the arm, where and when.
+v1::Exposure RedactedExposure(const v1::Exposure& exposure);
 v1::DeadLetter RedactedDeadLetter(const v1::DeadLetter& letter);
 
 }  // namespace bowerbird::forget

@@ -7,7 +7,8 @@ std::span<const Table> LogTables() {
       *new std::vector<Table>{{"events", log::Topic::kEvents, &EventFields(), AppendEvent},
                               {"served", log::Topic::kServed, &ServedFields(), AppendServed},
                               {"items", log::Topic::kCatalog, &ItemFields(), AppendItem},
-                              {"users", log::Topic::kUsers, &UserFields(), AppendUser}};
+                              {"users", log::Topic::kUsers, &UserFields(), AppendUser},
+                              {"exposures", log::Topic::kExposures, &ExposureFields(), AppendExposure}};
   return tables;
 }
 

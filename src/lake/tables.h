@@ -37,6 +37,8 @@ void AppendEvent(uint32_t partition, const log::Record& record, Batch* batch);
 void AppendServed(uint32_t partition, const log::Record& record, Batch* batch);
 void AppendItem(uint32_t partition, const log::Record& record, Batch* batch);
 void AppendUser(uint32_t partition, const log::Record& record, Batch* batch);
+const std::vector<Field>& ExposureFields();
+void AppendExposure(uint32_t partition, const log::Record& record, Batch* batch);
 
 /// A row of a table as the record of the log that it was made from: the same offset, append time and key, and a value
 /// that decodes to the same message. What did not decode, or has fields that this program does not know, comes back

@@ -36,6 +36,8 @@ std::string_view TopicName(Topic topic) {
       return "item_tables";
     case Topic::kDeadLetters:
       return "dead_letters";
+    case Topic::kExperiments:
+      return "experiments";
   }
   return "unknown";
 }
@@ -50,10 +52,13 @@ absl::StatusOr<Topic> TopicFromName(std::string_view name) {
 }
 
 bool IsCompacted(Topic topic) {
-  return topic == Topic::kCatalog || topic == Topic::kUsers || topic == Topic::kCollections;
+  return topic == Topic::kCatalog || topic == Topic::kUsers || topic == Topic::kCollections ||
+         topic == Topic::kExperiments;
 }
 
-bool HasOnePartition(Topic topic) { return topic == Topic::kCatalog || topic == Topic::kItemTables; }
+bool HasOnePartition(Topic topic) {
+  return topic == Topic::kCatalog || topic == Topic::kItemTables || topic == Topic::kExperiments;
+}
 
 std::vector<Offset> EventLog::ReadTogether(Topic, std::span<const Offset> from) const {
   return std::vector<Offset>(from.size(), std::numeric_limits<Offset>::max());

@@ -12,7 +12,8 @@
 
 namespace bowerbird::log {
 
-/// The topics, each with its own partition count, fixed when the log is created. The order is part of the format.
+/// The topics, each with its own partition count, fixed when the log is created. The order is part of the format: a new
+/// one comes last, and a log that was created before it gets it when it is opened.
 enum class Topic : uint8_t {
   kEvents = 1,
   kCatalog,
@@ -22,16 +23,18 @@ enum class Topic : uint8_t {
   kExposures,
   kOutbox,
   kItemTables,
-  kDeadLetters
+  kDeadLetters,
+  kExperiments
 };
-inline constexpr Topic kAllTopics[] = {Topic::kEvents,      Topic::kCatalog,    Topic::kUsers,
-                                       Topic::kCollections, Topic::kServed,     Topic::kExposures,
-                                       Topic::kOutbox,      Topic::kItemTables, Topic::kDeadLetters};
-std::string_view TopicName(Topic topic);  ///< "events", "catalog", ..., "item_tables", "dead_letters"
+inline constexpr Topic kAllTopics[] = {Topic::kEvents,      Topic::kCatalog,    Topic::kUsers,  Topic::kCollections,
+                                       Topic::kServed,      Topic::kExposures,  Topic::kOutbox, Topic::kItemTables,
+                                       Topic::kDeadLetters, Topic::kExperiments};
+std::string_view TopicName(Topic topic);  ///< "events", "catalog", ..., "dead_letters", "experiments"
 absl::StatusOr<Topic> TopicFromName(std::string_view name);
-/// Topics of which retention keeps the last record of each key, however old: catalog, users, collections.
+/// Topics of which retention keeps the last record of each key, however old: catalog, users, collections,
+/// experiments.
 bool IsCompacted(Topic topic);
-/// Topics that are not about users: catalog, item_tables. The others have one partition a user partition.
+/// Topics that are not about users: catalog, item_tables, experiments. The others have one partition a user partition.
 bool HasOnePartition(Topic topic);
 
 /// Position in one partition. Offsets ascend, starting at 0; they are not necessarily dense.

@@ -118,6 +118,11 @@ absl::Status LogStore::CheckFormat(const std::vector<uint32_t>& partitions) cons
         fmt::format("the log has format {}; this program reads and writes {}", version, kFormatVersion));
   }
   for (size_t i = 0; i < partitions.size(); ++i) {
+    if (bytes.empty() && i > 0) {
+      rocksdb::WriteBatch batch;
+      batch.Put(ToSlice(kFormatKey), EncodeFormat(partitions));
+      return WriteDurably(&batch);
+    }
     uint8_t topic = 0;
     uint32_t count = 0;
     if (!TakeLittle(&bytes, &topic) || topic != static_cast<uint8_t>(kAllTopics[i]) || !TakeLittle(&bytes, &count)) {
@@ -130,6 +135,7 @@ absl::Status LogStore::CheckFormat(const std::vector<uint32_t>& partitions) cons
                       TopicName(kAllTopics[i]), count, partitions[i]));
     }
   }
+  if (!bytes.empty()) return absl::FailedPreconditionError("the log has topics that this program does not know");
   return absl::OkStatus();
 }
 

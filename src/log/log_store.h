@@ -34,7 +34,8 @@ class LogStore {
     store::RocksMemory memory;
     rocksdb::Env* env = nullptr;  ///< null: the machine's own
   };
-  /// FailedPrecondition: the log was created with other partition counts, or by a newer program.
+  /// A log that was created before the last topics were gets them. FailedPrecondition: the log was created with other
+  /// partition counts, or by a newer program.
   static absl::StatusOr<std::unique_ptr<LogStore>> Open(const std::string& dir, const Options& options);
 
   rocksdb::DB& db() const { return rocks_->db(); }

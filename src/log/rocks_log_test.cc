@@ -17,6 +17,7 @@
 #include "base/rng.h"
 #include "contract/manual_clock.h"
 #include "fmt/format.h"
+#include "log/log_store.h"
 #include "store/file.h"
 
 namespace bowerbird::log {
@@ -542,6 +543,27 @@ TEST_F(RocksLogTest, WhatWasRewrittenBeforeARestartIsErasedWhenEverythingIs) {
   ASSERT_TRUE(log_->VisitStored([&](Topic, std::string_view, std::string_view) { ++runs; }).ok());
   EXPECT_EQ(runs, 20u) << "one version of each run";
   EXPECT_EQ(ReadAll(Topic::kUsers, 0)[3].key, "");
+}
+
+TEST_F(RocksLogTest, ALogFromBeforeATopicGetsItAndIsRefusedByAProgramFromBeforeIt) {
+  LogStore::Options options;
+  options.segment_bytes = 64 << 10;
+  options.memory = store::MakeRocksMemory(1 << 20, 1 << 20);
+  for (const Topic topic : kAllTopics) options.partitions.push_back(HasOnePartition(topic) ? 1 : 2);
+  LogStore::Options before = options;
+  before.partitions.pop_back();
+  // The stores close before the next one opens.
+  const auto open = [&](const LogStore::Options& with) { return LogStore::Open(dir_, with).status(); };
+  EXPECT_TRUE(open(before).ok());
+  EXPECT_TRUE(open(options).ok());
+  EXPECT_TRUE(open(options).ok());
+  const absl::Status refused = open(before);
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused));
+  EXPECT_THAT(refused.message(), HasSubstr("topics that this program does not know"));
+  options.partitions.back() = 4;
+  EXPECT_THAT(open(options).message(), HasSubstr("topic experiments has 1 partitions"));
+  ASSERT_TRUE(Open().ok());
+  EXPECT_EQ(AppendOne(Topic::kExperiments, 0, "e", "definition"), 0u);
 }
 
 }  // namespace

@@ -38,6 +38,33 @@ const Request& AsAnswered(const Request& asked, const state::UserState& user, st
   return **as_user;
 }
 
+/// The same inputs by another recipe.
+Inputs By(const Recipe& recipe, const std::shared_ptr<const config::Config>& in_force, const RankerChoice& promoted,
+          Inputs inputs) {
+  inputs.config = recipe.config == nullptr ? in_force : recipe.config;
+  inputs.ranker = recipe.ranker.has_value() ? *recipe.ranker : promoted;
+  return inputs;
+}
+
+/// Whether two answers show the same items at the same places.
+template <typename AnyAnswer>
+bool ShowSame(const AnyAnswer& a, const AnyAnswer& b) {
+  return std::ranges::equal(a.items, b.items, {}, &AnswerItem::id, &AnswerItem::id);
+}
+
+/// Decides who is exposed by the answer, and puts the arms into its record.
+template <typename AnyAnswer, typename Answers>
+void RecordArms(const Arms& arms, const AnyAnswer& answer, const Answers& answer_by, v1::ServedRecord* record) {
+  for (const v1::ServedArm& arm : arms.served) *record->add_arms() = arm;
+  for (const Arms::Other& other : arms.others) {
+    v1::ServedArm* arm = record->mutable_arms(static_cast<int>(other.arm));
+    if (arm->exposed()) continue;
+    const absl::StatusOr<AnyAnswer> otherwise = answer_by(other.recipe);
+    // One arm that could not be answered makes a difference, too.
+    if (!otherwise.ok() || !ShowSame(answer, *otherwise)) arm->set_exposed(true);
+  }
+}
+
 /// What a request id ends in: 16 hexadecimal digits, whose number modulo the nodes is the node that made it.
 constexpr size_t kIdDigits = 16;
 
@@ -104,6 +131,16 @@ absl::StatusOr<Inputs> Engine::Gather(std::string_view user_id, std::string_view
   return inputs;
 }
 
+Arms Engine::ChooseArms(const std::string& user, const std::string& surface, const v1::Context& context,
+                        Inputs* inputs) {
+  // Without the user's state nobody knows who is in a segment, nor what was kept.
+  if (!sources_.arms || user.empty() || inputs->effort == Effort::kOwnerAway) return {};
+  Arms arms = sources_.arms({user, inputs->user.get(), surface, &context, inputs->now_us});
+  if (arms.recipe.config != nullptr) inputs->config = arms.recipe.config;
+  if (arms.recipe.ranker.has_value()) inputs->ranker = *arms.recipe.ranker;
+  return arms;
+}
+
 std::optional<uint32_t> Engine::NodeOfCursor(const v1::RecommendRequest& request) const {
   const auto cursor =
       DecodeCursor(request.cursor(), options_.cursor_key, base::Hash64(request.surface()),
@@ -154,6 +191,9 @@ absl::StatusOr<Answer> Engine::Recommend(const v1::RecommendRequest& asked, Effo
   const absl::Status followed = FollowCursor(request, &inputs);
   // The pages before were the owner's, who alone knows what they showed: what is popular begins anew.
   if (!followed.ok() && effort != Effort::kOwnerAway) return followed;
+  const std::shared_ptr<const config::Config> in_force = inputs.config;
+  const RankerChoice promoted = inputs.ranker;
+  const Arms arms = ChooseArms(request.user(), request.surface(), request.context(), &inputs);
   inputs.view = sources_.view();
   for (uint32_t run = 0; run < kRunsMax; ++run) {
     ASSIGN_OR_RETURN(Answer answer, serve::Recommend(inputs, request));
@@ -163,6 +203,10 @@ absl::StatusOr<Answer> Engine::Recommend(const v1::RecommendRequest& asked, Effo
       ++runs_again_;
       continue;
     }
+    RecordArms(
+        arms, answer,
+        [&](const Recipe& recipe) { return serve::Recommend(By(recipe, in_force, promoted, inputs), request); },
+        &answer.record);
     answer.next_cursor = ContinueChain(request, inputs, answer);
     ++answers_;
     if (answer.explored) ++explored_;
@@ -178,6 +222,9 @@ absl::StatusOr<RankAnswer> Engine::Rank(const v1::RankRequest& asked, Effort eff
   ASSIGN_OR_RETURN(Inputs inputs, Gather(asked.user(), asked.surface(), effort));
   std::optional<v1::RankRequest> as_user;
   const v1::RankRequest& request = AsAnswered(asked, *inputs.user, &as_user);
+  const std::shared_ptr<const config::Config> in_force = inputs.config;
+  const RankerChoice promoted = inputs.ranker;
+  const Arms arms = ChooseArms(request.user(), request.surface(), request.context(), &inputs);
   inputs.view = sources_.view();
   for (uint32_t run = 0; run < kRunsMax; ++run) {
     ASSIGN_OR_RETURN(RankAnswer answer, serve::Rank(inputs, request));
@@ -187,6 +234,10 @@ absl::StatusOr<RankAnswer> Engine::Rank(const v1::RankRequest& asked, Effort eff
       ++runs_again_;
       continue;
     }
+    RecordArms(
+        arms, answer,
+        [&](const Recipe& recipe) { return serve::Rank(By(recipe, in_force, promoted, inputs), request); },
+        &answer.record);
     ++answers_;
     CountFallback(answer.record);
     if (!answer.degraded.empty()) ++degraded_;

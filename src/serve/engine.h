@@ -18,6 +18,7 @@
 #include "features/tables.h"
 #include "index/live_index.h"
 #include "serve/answer.h"
+#include "serve/arms.h"
 #include "serve/chain_table.h"
 #include "serve/cursor.h"
 #include "serve/pipeline.h"
@@ -37,8 +38,8 @@ namespace bowerbird::serve {
 ///          passed on.
 class Engine {
  public:
-  /// Where the inputs come from. All but `unfolded_hides`, `actions` (of History alone), `features`, `ranker` and
-  /// `served` must be set; none may return null.
+  /// Where the inputs come from. All but `unfolded_hides`, `actions` (of History alone), `features`, `ranker`,
+  /// `arms` and `served` must be set; none may return null.
   struct Sources {
     std::function<std::shared_ptr<const config::Config>()> config;
     std::function<std::shared_ptr<const index::LiveView>()> view;
@@ -55,6 +56,8 @@ class Engine {
     std::function<std::vector<OverlayHide>(catalog::UserKey, uint64_t folded_offset)> unfolded_hides;
     /// The trained ranker of a surface; may be empty: none is.
     std::function<RankerChoice(std::string_view surface)> ranker;
+    /// The experiments' say on a request of a user; may be empty: there are none.
+    std::function<Arms(const ArmsQuestion&)> arms;
     /// Takes each record; must not block.
     std::function<void(v1::ServedRecord)> served;
   };
@@ -97,6 +100,8 @@ class Engine {
 
  private:
   absl::StatusOr<Inputs> Gather(std::string_view user_id, std::string_view surface, Effort effort);
+  /// Asks for the arms, and has the answer computed by their recipe.
+  Arms ChooseArms(const std::string& user, const std::string& surface, const v1::Context& context, Inputs* inputs);
   void CountFallback(const v1::ServedRecord& record);
   /// Sets inputs->chain from the request's cursor.
   absl::Status FollowCursor(const v1::RecommendRequest& request, Inputs* inputs);

@@ -64,6 +64,8 @@ Api::Api(AppHost* apps, Keys* keys, AuditLog* audit, Metrics* metrics, const Opt
   AddTrainingRoutes(this);
   AddForgetRoutes(this);
   AddTrafficRoutes(this);
+  AddExperimentRoutes(this);
+  AddOfrepRoutes(this);
 }
 
 Api::~Api() = default;

@@ -22,6 +22,8 @@ void AddFeatureRoutes(Api* api);
 void AddTrainingRoutes(Api* api);
 void AddForgetRoutes(Api* api);
 void AddTrafficRoutes(Api* api);
+void AddExperimentRoutes(Api* api);
+void AddOfrepRoutes(Api* api);
 
 /// Answers what `work` says, by a thread of `queue`, so that those who serve do not wait for it; 429 when too many wait
 /// already. The app outlives it: `respond` holds the request, which holds the app.

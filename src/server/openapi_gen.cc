@@ -157,6 +157,12 @@ class Generator {
           json->Key("type").String("array");
           break;
         }
+        if (field->message_type()->full_name() == "bowerbird.v1.Value") {
+          json->Key("type").BeginArray();
+          for (const char* type : {"boolean", "number", "string", "array"}) json->String(type);
+          json->EndArray();
+          break;
+        }
         Reference(json, field->message_type());
         break;
       default:

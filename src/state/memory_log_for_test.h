@@ -26,9 +26,7 @@ class MemoryLog final : public log::EventLog {
   /// Reads of events that succeed before the others fail.
   mutable std::atomic<uint64_t> reads_left = ~uint64_t{0};
 
-  uint32_t PartitionCount(Topic topic) const override {
-    return topic == Topic::kCatalog || topic == Topic::kItemTables ? 1 : partitions_;
-  }
+  uint32_t PartitionCount(Topic topic) const override { return log::HasOnePartition(topic) ? 1 : partitions_; }
   absl::StatusOr<std::vector<Offset>> Append(std::vector<log::AppendRecord> batch) override {
     if (appends_fail) return absl::UnavailableError("told to fail");
     std::vector<Offset> offsets;

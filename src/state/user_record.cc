@@ -191,6 +191,7 @@ std::shared_ptr<UserState> MakeUserState(catalog::UserKey key, const UserRecord&
   state->key = key;
   state->id = record.id;
   state->becomes = record.becomes;
+  for (const MergedSource& source : record.merged) state->merged.push_back(source.source);
   state->mark = record.mark;
   state->events = record.events;
   state->first_time_us = record.first_time_us;

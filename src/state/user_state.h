@@ -47,7 +47,8 @@ struct UserState {
   std::string id;  ///< empty for a user without events
   UserMark mark;
   std::string becomes;  ///< the user that this id has become: the rest is there, not here; mostly empty
-  uint64_t offset = 0;  ///< the user's partition was folded up to here (exclusive)
+  std::vector<catalog::UserKey> merged;  ///< the ids that have become this user, in the order of the last merge
+  uint64_t offset = 0;                   ///< the user's partition was folded up to here (exclusive)
   uint64_t events = 0;
   int64_t first_time_us = 0, last_time_us = 0;
   std::vector<Action>

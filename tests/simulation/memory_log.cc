@@ -13,9 +13,7 @@ using log::AppendRecord;
 using log::Offset;
 using log::Topic;
 
-uint32_t MemoryLog::PartitionCount(Topic topic) const {
-  return topic == Topic::kCatalog || topic == Topic::kItemTables ? 1 : user_partitions_;
-}
+uint32_t MemoryLog::PartitionCount(Topic topic) const { return log::HasOnePartition(topic) ? 1 : user_partitions_; }
 
 absl::Status MemoryLog::CheckPartition(Topic topic, uint32_t partition) const {
   if (std::ranges::find(log::kAllTopics, topic) == std::end(log::kAllTopics) || partition >= PartitionCount(topic)) {
