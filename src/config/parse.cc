@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "config/config.h"
+#include "config/metrics.h"
 #include "config/objectives.h"
 #include "config/problem_list.h"
 #include "config/problems.h"
@@ -30,6 +31,7 @@ void Read(std::string_view text, Draft* draft) {
   ReadUserSegments(&root, draft);
   ReadGenerators(&root, draft);
   ReadObjectives(&root, draft);
+  ReadMetrics(&root, draft);
   ReadSurfaces(&root, draft);
   root.RefuseUnknown("bowerbird.toml");
 }
@@ -51,6 +53,14 @@ absl::StatusOr<std::vector<EventObjective>> ParseObjectives(std::string_view tex
   Read(text, &draft);
   if (problems.size() > 0) return absl::InvalidArgumentError(ProblemList(problems.Take()));
   return std::move(draft.objectives);
+}
+
+absl::StatusOr<std::vector<Metric>> ParseMetrics(std::string_view text, std::string_view file) {
+  Problems problems(file);
+  Draft draft{.config = DefaultConfig(), .problems = &problems};
+  Read(text, &draft);
+  if (problems.size() > 0) return absl::InvalidArgumentError(ProblemList(problems.Take()));
+  return std::move(draft.metrics);
 }
 
 absl::StatusOr<std::shared_ptr<const Config>> Load(const std::string& path) {
