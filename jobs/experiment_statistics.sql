@@ -39,7 +39,7 @@ shown AS (
   SELECT
     x.user_key AS id, x.unit_id AS unit_id, {{arm_index}} AS arm, x.phase AS phase, x.time AS at,
     CASE WHEN x.forced THEN 1 ELSE 0 END AS forced{{shown_columns}}
-  FROM exposures x
+  FROM {{exposures}} x
   WHERE x.experiment = {{experiment}}
     AND x.date >= DATE '{{exposure_date}}'
     AND x.time >= TIMESTAMP '{{begin}}'

@@ -63,6 +63,11 @@ Api::Api(AppHost* apps, Keys* keys, AuditLog* audit, Metrics* metrics, const Opt
   AddTrainingRoutes(this);
   AddForgetRoutes(this);
   AddTrafficRoutes(this);
+  AddExperimentResultRoutes(
+      [](app::App&, std::string_view id) -> absl::StatusOr<v1::Experiment> {
+        return absl::NotFoundError(fmt::format("experiment: found '{}'; expected one that is kept here", id));
+      },
+      this);
 }
 
 Api::~Api() = default;

@@ -14,14 +14,14 @@ namespace bowerbird::experiment::metrics {
 namespace {
 
 /// The tables that the query reads, none of them damaged.
-absl::StatusOr<std::vector<lake::TableFiles>> TablesOf(lake::Lake* lake) {
+absl::StatusOr<std::vector<lake::TableFiles>> TablesOf(lake::Lake* lake, bool of_history) {
   RETURN_IF_ERROR(lake->CatchUp().status());
   ASSIGN_OR_RETURN(std::vector<lake::TableFiles> tables, lake->Files());
   const auto is_read = [](const lake::TableFiles& files) {
     return files.name == "events" || files.name == "exposures" || files.name == "users";
   };
   std::erase_if(tables, [&](const lake::TableFiles& files) { return !is_read(files); });
-  bool exposed = false;
+  bool exposed = of_history;
   for (const lake::TableFiles& files : tables) {
     if (!files.damaged.empty()) {
       return absl::DataLossError(
@@ -38,7 +38,7 @@ absl::StatusOr<std::vector<lake::TableFiles>> TablesOf(lake::Lake* lake) {
 absl::StatusOr<Statistics> Measure(lake::Lake* lake, const StatisticsQuestion& question,
                                    const MeasureOptions& options) {
   ASSIGN_OR_RETURN(const std::string sql, StatisticsSql(question, options.engine));
-  ASSIGN_OR_RETURN(std::vector<lake::TableFiles> tables, TablesOf(lake));
+  ASSIGN_OR_RETURN(std::vector<lake::TableFiles> tables, TablesOf(lake, question.of_history));
   lake::SqlQuery query;
   query.sql = sql;
   query.limits = options.limits;

@@ -487,6 +487,22 @@ TEST_F(OracleTest, CountsWhatThePlainCountCounts) {
   EXPECT_FALSE(found->by_other.empty());
 }
 
+TEST_F(OracleTest, HistoryIsWhatEverybodyDidFromTheirFirstActionOn) {
+  const uint64_t seed = Seed();
+  SCOPED_TRACE(fmt::format("ORACLE_SEED={}", seed));
+  Write(MakeTestWorld(seed));
+  question_.of_history = true;
+  question_.segment.clear();
+  question_.others.clear();
+  const auto found = Measure(lake_.get(), question_, {});
+  ASSERT_TRUE(found.ok()) << found.status();
+  const ArmCell all = found->Arm(0);
+  EXPECT_EQ(found->Arm(1).units, 0u);
+  EXPECT_GT(all.units, 100u);
+  EXPECT_GT(all.metrics[0].moments.mean[JointMoments::kX], 0) << "nothing is known of before";
+  EXPECT_LT(all.metrics[2].moments.mean[JointMoments::kY], 1);
+}
+
 TEST_F(OracleTest, SparkCountsTheSame) {
   const char* spark = std::getenv("BOWERBIRD_SPARK");
   if (spark == nullptr) GTEST_SKIP() << "run by ./dev test --label spark";

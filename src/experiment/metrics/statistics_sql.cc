@@ -164,6 +164,19 @@ std::string ArmIndex(const v1::Experiment& experiment) {
   return text + " ELSE -1 END";
 }
 
+/// Who was exposed, when, to what.
+std::string Exposures(const StatisticsQuestion& question) {
+  if (!question.of_history) return "exposures";
+  const v1::Experiment& experiment = *question.experiment;
+  return fmt::format(
+      "(SELECT {} AS experiment, {} AS arm, e.user_key AS user_key, CAST(NULL AS STRING) AS unit_id, 0 AS phase, "
+      "min(e.event_time) AS time, FALSE AS forced, DATE '{}' AS date FROM events e WHERE e.date >= DATE '{}' AND "
+      "e.event_time >= TIMESTAMP '{}' AND e.event_time < TIMESTAMP '{}' AND e.user_key IS NOT NULL AND e.type IS NOT "
+      "NULL AND e.merge IS NULL AND e.becomes_key IS NULL AND e.agent IS NULL GROUP BY e.user_key)",
+      SqlText(experiment.id()), SqlText(experiment.arms(0).name()), DayText(experiment.started_us()),
+      DayText(experiment.started_us() - kDayUs), TimeText(experiment.started_us()), TimeText(question.end_us));
+}
+
 std::string OfTypes(const std::vector<Metric>& metrics) {
   std::string types;
   for (const std::string& type : TypesOf(metrics)) types += (types.empty() ? "" : ", ") + SqlText(type);
@@ -219,6 +232,7 @@ absl::StatusOr<std::string> StatisticsSql(const StatisticsQuestion& question, la
                                               {{"{{day}}", DayText(event_begin_us)},
                                                {"{{day_after}}", DayText(question.end_us + kDayUs)}}));
   add("{{experiment}}", SqlText(experiment.id()));
+  add("{{exposures}}", Exposures(question));
   add("{{arm_index}}", ArmIndex(experiment));
   add("{{exposure_date}}", DayText(experiment.started_us() - kDayUs));
   add("{{begin}}", TimeText(experiment.started_us()));

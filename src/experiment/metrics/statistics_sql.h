@@ -24,6 +24,9 @@ struct StatisticsQuestion {
   /// none.
   std::string segment;
   std::vector<std::string> others;  ///< experiments whose arms are crossed with this one's
+  /// Everybody who did something from the experiment's start on counts as exposed to its first arm by that: what the
+  /// metrics are without any experiment, for power.
+  bool of_history = false;
 };
 
 /// The metrics that an experiment names, of those of the config. InvalidArgument: it has none of a name, or an
