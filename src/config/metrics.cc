@@ -18,13 +18,16 @@ using Kind = Metric::Kind;
 
 constexpr size_t kMetricsMax = 64;
 constexpr uint32_t kDaysMax = 365;
-constexpr std::string_view kOne = "1", kEvent = "event.", kItem = "item.", kWeight = "event.weight";
+constexpr std::string_view kOne = "1", kItem = "item.";
 constexpr std::pair<std::string_view, Kind> kKinds[] = {{"mean", Kind::kMean},
                                                         {"proportion", Kind::kProportion},
                                                         {"ratio", Kind::kRatio},
                                                         {"quantile", Kind::kQuantile},
                                                         {"retention", Kind::kRetention}};
-constexpr std::string_view kNumbers[] = {"value", "dwell_ms", "position"};
+constexpr std::pair<std::string_view, Type> kEventFields[] = {
+    {"value", Type::kNumber}, {"dwell_ms", Type::kNumber},   {"position", Type::kNumber}, {"surface", Type::kString},
+    {"query", Type::kString}, {"collection", Type::kString}, {"type", Type::kString},
+};
 
 class MetricReader {
  public:
@@ -72,56 +75,61 @@ class MetricReader {
     for (const NameAt& name : names) {
       if (CheckEventType(name, *draft_)) source->on.push_back(name.text);
     }
-    ReadEventWhere(table, draft_, source->on, &source->where, &source->where_fields);
-    if (source->where != nullptr) CheckWhere(table, *source);
+    AddFields(source);
+    ReadWhere(table, source);
     if (!has_of) return;
     table->Text("of", 1, 128, &source->of);
-    if (source->of != kOne && !IsNumber(*source)) {
-      table->Refuse(
-          "of", Quote(source->of),
-          "\"1\", event.value, event.dwell_ms, event.position, or a declared number: an attribute of an event "
-          "type in `on` as event.NAME, of items as item.NAME");
-    }
+    if (source->of == kOne || IsBroken(source->of)) return;
+    const std::optional<uint32_t> field = source->fields.Find(source->of);
+    if (field.has_value() && source->fields.type(*field) == Type::kNumber) return Stamp(source->of);
+    table->Refuse(
+        "of", Quote(source->of),
+        "\"1\", event.value, event.dwell_ms, event.position, or a declared number: an attribute of an event type "
+        "in `on` as event.NAME, of items as item.NAME");
   }
 
-  /// Metrics are counted over the lake, whose columns are what intake stored.
-  void CheckWhere(TableReader* table, const MetricSource& source) {
-    for (const uint32_t attribute : source.where->attributes()) {
-      if (source.where_fields[attribute] == kWeight && !HasAttribute(source, "weight"))
-        table->Refuse("where", Quote(kWeight), "fields that events are stored with: weights are of the config");
-    }
-    const auto sql = expression::ToSql(*source.where, [](uint32_t) { return std::string("x"); });
-    if (!sql.ok()) table->Refuse("where", Quote(source.where->text()), std::string(sql.status().message()));
-  }
-
-  const Attribute* FindAttribute(const MetricSource& source, std::string_view name) const {
-    for (const std::string& type : source.on) {
+  /// Metrics are counted over the lake, whose columns are what intake stored: no weights, which are the config's.
+  void AddFields(MetricSource* source) {
+    for (const std::string& type : source->on) {
       for (const Attribute& attribute : draft_->config.FindEventType(type)->attributes) {
-        if (attribute.name == name) return &attribute;
+        std::string name = fmt::format("event.{}", attribute.name);
+        if (source->fields.Add(name, attribute.type).ok()) source->attributes.push_back(std::move(name));
       }
     }
-    return nullptr;
-  }
-  bool HasAttribute(const MetricSource& source, std::string_view name) const {
-    return FindAttribute(source, name) != nullptr;
+    const auto add = [&](const std::string& name, Type type) { (void)source->fields.Add(name, type); };
+    for (const auto& [name, type] : kEventFields) add(fmt::format("event.{}", name), type);
+    for (const Attribute& attribute : draft_->config.item_attributes) {
+      if (!attribute.embedding) add(fmt::format("item.{}", attribute.name), attribute.type);
+    }
+    add("item.id", Type::kString);
+    if (!draft_->config.state.category_attribute.empty()) add("item.category", Type::kStrings);
   }
 
-  bool IsNumber(const MetricSource& source) {
-    const std::string_view field = source.of;
-    if (field.starts_with(kEvent)) {
-      const std::string_view name = field.substr(kEvent.size());
-      if (const Attribute* attribute = FindAttribute(source, name)) return attribute->type == Type::kNumber;
-      return std::ranges::find(kNumbers, name) != std::end(kNumbers);
-    }
-    if (!field.starts_with(kItem)) return false;
-    const std::string_view name = field.substr(kItem.size());
-    if (draft_->broken_attributes.contains(name)) return true;
+  void ReadWhere(TableReader* table, MetricSource* source) {
+    table->Text("where", 1, expression::Program::kTextBytesMax, &source->where);
+    if (source->where.empty()) return;
+    expression::CompileError error;
+    const auto column = [&](uint32_t field) {
+      Stamp(source->fields.name(field));
+      return std::string();
+    };
+    if (expression::ToSql(source->where, source->fields, column, &error).has_value()) return;
+    const bool on_broken = std::ranges::any_of(draft_->broken_attributes, [&](const std::string& name) {
+      return source->where.find(name) != std::string::npos;
+    });
+    if (on_broken) return;
+    table->Refuse("where", fmt::format("{} at {} of {}", error.found, error.position, Quote(source->where)),
+                  error.expected);
+  }
+
+  bool IsBroken(std::string_view field) const {
+    return field.starts_with(kItem) && draft_->broken_attributes.contains(field.substr(kItem.size()));
+  }
+  /// What is read of the item is in each event from now on, as it was then.
+  void Stamp(std::string_view field) {
     for (Attribute& attribute : draft_->config.item_attributes) {
-      if (attribute.name != name || attribute.embedding || attribute.type != Type::kNumber) continue;
-      attribute.stamp = true;  // read from the event, so that it is what it was then
-      return true;
+      if (field.starts_with(kItem) && attribute.name == field.substr(kItem.size())) attribute.stamp = true;
     }
-    return false;
   }
 
   void ReadQuantile() {

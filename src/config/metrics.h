@@ -1,22 +1,22 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "expression/expression.h"
+#include "expression/schema.h"
 
 namespace bowerbird::config {
 
 /// Which events a metric counts, and by how much each.
 struct MetricSource {
-  std::vector<std::string> on;                       ///< event types; none: every type
-  std::shared_ptr<const expression::Program> where;  ///< over `where_fields`; null: every event of the types
-  std::vector<std::string> where_fields;             ///< what the program's attributes are, by index
-  std::string of = "1";                              ///< "1": each event counts 1; else a number, as "event.value"
+  std::vector<std::string> on;          ///< event types; none: every type
+  std::string where;                    ///< an expression over `fields`; empty: every event of the types
+  std::string of = "1";                 ///< "1": each event counts 1; else a number of `fields`
+  expression::Schema fields;            ///< "event.NAME" and "item.NAME": what events are stored with
+  std::vector<std::string> attributes;  ///< those of them that are attributes of the event, not fields of every event
 };
 
 /// [metrics.NAME]: what experiments are judged by. What each kind says of a user is in

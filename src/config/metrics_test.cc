@@ -52,7 +52,7 @@ to = 13
   EXPECT_EQ(clicks.covariate_days, 14u);
   const Metric& margin = (*metrics)[1];
   EXPECT_EQ(margin.source.of, "item.price");
-  ASSERT_NE(margin.source.where, nullptr);
+  EXPECT_EQ(margin.source.where, "event.surface == 'home'");
   EXPECT_THAT(margin.denominator.on, testing::ElementsAre("impression"));
   EXPECT_FALSE(margin.up_is_better);
   const Metric& back = (*metrics)[2];
@@ -86,8 +86,8 @@ TEST(MetricsTest, RefusesWhatCannotBeCounted) {
            {"kind = \"mean\"\non = [\"rate\"]\nof = \"event.why\"", "metrics.m.of"},
            {"kind = \"mean\"\non = [\"click\"]\nof = \"event.stars\"", "metrics.m.of"},
            {"kind = \"mean\"\non = [\"click\"]\nof = \"item.brand\"", "metrics.m.of"},
-           {"kind = \"mean\"\non = [\"click\"]\nwhere = \"event.weight > 1\"",
-            "metrics.m.where: found \"event.weight\""},
+           {"kind = \"mean\"\non = [\"click\"]\nwhere = \"event.weight > 1\"", "metrics.m.where"},
+           {"kind = \"mean\"\non = [\"click\"]\nwhere = \"event.at > now - 7d\"", "metrics.m.where"},
            {"kind = \"mean\"\non = [\"click\"]\nwhere = \"price > 1\"", "metrics.m.where"},
            {"kind = \"mean\"\non = [\"click\"]\nbetter = \"more\"", "metrics.m.better"},
            {"kind = \"mean\"\non = [\"click\"]\nminimum_effect = 0", "metrics.m.minimum_effect"},

@@ -77,8 +77,6 @@ class Program {
   std::span<const OpenNumber> open() const { return open_; }
   uint32_t open_begin() const { return open_begin_; }
   const std::string& text() const { return text_; }
-  /// The tree, for those in this module that read a program otherwise (node.h).
-  const Node& root() const { return *root_; }
 
  private:
   Program(std::string text, std::unique_ptr<const Node> root, std::vector<OpenNumber> open, uint32_t open_begin);

@@ -2,14 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
 #include <vector>
 
-#include "base/status_macros.h"
 #include "base/time_text.h"
 #include "expression/node.h"
+#include "expression/parser.h"
 
 namespace bowerbird::expression {
 namespace {
@@ -24,30 +25,37 @@ std::string ListOf(const std::vector<T>& values, F literal) {
   return list;
 }
 
+bool NamesNow(const Node& node) {
+  if (const auto* group = std::get_if<Group>(&node.what)) return std::ranges::any_of(group->terms, NamesNow);
+  if (const auto* negation = std::get_if<Negation>(&node.what)) return NamesNow(*negation->term);
+  const auto* time = std::get_if<TimeRange>(&node.what);
+  return time != nullptr && (time->low.from_now || time->high.from_now);
+}
+
 struct SqlWriter {
   const SqlColumn& column;
 
-  absl::StatusOr<std::string> Write(const Node& node) const { return std::visit(*this, node.what); }
+  std::string Write(const Node& node) const { return std::visit(*this, node.what); }
 
-  absl::StatusOr<std::string> operator()(const Constant& node) const { return node.value ? "TRUE" : "FALSE"; }
-  absl::StatusOr<std::string> operator()(const Negation& node) const {
-    ASSIGN_OR_RETURN(const std::string term, Write(*node.term));
+  std::string operator()(const Constant& node) const { return node.value ? "TRUE" : "FALSE"; }
+  std::string operator()(const Negation& node) const {
+    const std::string term = Write(*node.term);
     return fmt::format("NOT {}", term);
   }
-  absl::StatusOr<std::string> operator()(const Group& node) const {
+  std::string operator()(const Group& node) const {
     std::string text;
     for (const Node& one : node.terms) {
-      ASSIGN_OR_RETURN(const std::string term, Write(one));
+      const std::string term = Write(one);
       text += text.empty() ? "" : node.all ? " AND " : " OR ";
       text += term;
     }
     if (text.empty()) return node.all ? "TRUE" : "FALSE";
     return "(" + text + ")";
   }
-  absl::StatusOr<std::string> operator()(const BoolTest& node) const {
+  std::string operator()(const BoolTest& node) const {
     return Known(fmt::format("{} = {}", column(node.attribute), node.value ? "TRUE" : "FALSE"));
   }
-  absl::StatusOr<std::string> operator()(const NumberRange& node) const {
+  std::string operator()(const NumberRange& node) const {
     const std::string value = fmt::format("CAST({} AS DOUBLE)", column(node.attribute));
     const auto bound = [&](std::string_view sign, double limit) {
       if (std::isfinite(limit)) return fmt::format("{} {} {}", value, sign, SqlNumber(limit));
@@ -57,13 +65,11 @@ struct SqlWriter {
     if (node.outside) return Known(fmt::format("({} OR {})", bound("<", node.low), bound(">", node.high)));
     return Known(fmt::format("({} AND {})", bound(">=", node.low), bound("<=", node.high)));
   }
-  absl::StatusOr<std::string> operator()(const NumberList& node) const {
+  std::string operator()(const NumberList& node) const {
     if (node.numbers.empty()) return "FALSE";
     return Known(fmt::format("CAST({} AS DOUBLE) IN ({})", column(node.attribute), ListOf(node.numbers, SqlNumber)));
   }
-  absl::StatusOr<std::string> operator()(const TimeRange& node) const {
-    if (node.low.from_now || node.high.from_now)
-      return absl::InvalidArgumentError("found 'now'; expected a time that is written out");
+  std::string operator()(const TimeRange& node) const {
     const std::string value = column(node.attribute);
     const auto bound = [&](std::string_view sign, int64_t us) {
       const bool least = us == std::numeric_limits<int64_t>::min(),
@@ -80,20 +86,20 @@ struct SqlWriter {
     if (node.outside) return Known(fmt::format("({} OR {})", bound("<", node.low.us), bound(">", node.high.us)));
     return Known(fmt::format("({} AND {})", bound(">=", node.low.us), bound("<=", node.high.us)));
   }
-  absl::StatusOr<std::string> operator()(const TextList& node) const {
+  std::string operator()(const TextList& node) const {
     if (node.texts.empty())
       return node.outside ? fmt::format("{} IS NOT NULL", column(node.attribute)) : std::string("FALSE");
     return Known(
         fmt::format("{} {} ({})", column(node.attribute), node.outside ? "NOT IN" : "IN", ListOf(node.texts, SqlText)));
   }
-  absl::StatusOr<std::string> operator()(const TextOrder& node) const {
+  std::string operator()(const TextOrder& node) const {
     return Known(fmt::format("{} {}{} {}", column(node.attribute), node.less ? "<" : ">", node.or_equal ? "=" : "",
                              SqlText(node.text)));
   }
-  absl::StatusOr<std::string> operator()(const TextContains& node) const {
+  std::string operator()(const TextContains& node) const {
     return Known(fmt::format("contains({}, {})", column(node.attribute), SqlText(node.part)));
   }
-  absl::StatusOr<std::string> operator()(const SetContains& node) const {
+  std::string operator()(const SetContains& node) const {
     std::string text;
     for (const std::string& one : node.texts) {
       text += text.empty() ? "" : " OR ";
@@ -127,12 +133,16 @@ std::string SqlNumber(double number) {
   return text;
 }
 
-absl::StatusOr<std::string> ToSql(const Program& program, const SqlColumn& column) {
-  if (!program.open().empty()) {
-    return absl::InvalidArgumentError(
-        fmt::format("found {}; expected fields of the event and attributes of its item", program.open()[0].Text()));
+std::optional<std::string> ToSql(std::string_view text, const Schema& schema, const SqlColumn& column,
+                                 CompileError* error) {
+  std::vector<OpenNumber> open;
+  const std::unique_ptr<const Node> root = Parse(text, schema, &open, error);
+  if (root == nullptr) return std::nullopt;
+  if (NamesNow(*root)) {
+    *error = {1, "\"now\"", "times that are written out: a table has no time of asking"};
+    return std::nullopt;
   }
-  return SqlWriter{column}.Write(program.root());
+  return SqlWriter{column}.Write(*root);
 }
 
 }  // namespace bowerbird::expression

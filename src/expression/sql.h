@@ -2,9 +2,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 
-#include "absl/status/statusor.h"
 #include "expression/expression.h"
 
 namespace bowerbird::expression {
@@ -12,11 +13,11 @@ namespace bowerbird::expression {
 /// The SQL that reads an attribute: a column, or a path into one.
 using SqlColumn = std::function<std::string(uint32_t attribute)>;
 
-/// A program as a condition in the words that DuckDB and Spark share: true for exactly the rows for which Evaluate is,
-/// and never null.
-///
-/// Errors  InvalidArgument: it names `now`, or numbers beyond its schema, which a table of events has not.
-absl::StatusOr<std::string> ToSql(const Program& program, const SqlColumn& column);
+/// A condition in the words that DuckDB and Spark share: true for exactly the rows for which the program of the same
+/// text is, and never null. Nothing when it is refused; then `error` says why: what Compile refuses, and `now`, which a
+/// table has not.
+std::optional<std::string> ToSql(std::string_view text, const Schema& schema, const SqlColumn& column,
+                                 CompileError* error);
 
 /// A text as a literal that both engines read as these bytes: Spark takes a backslash for the begin of an escape.
 std::string SqlText(std::string_view text);

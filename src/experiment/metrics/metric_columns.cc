@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -18,7 +19,7 @@ using config::MetricSource;
 using expression::Type;
 using Kind = Metric::Kind;
 
-constexpr std::string_view kEvent = "event.", kItem = "item.";
+constexpr std::string_view kEvent = "event.";
 
 std::string ValueOf(std::string_view map, std::string_view name, Type type) {
   const char* member = type == Type::kBool     ? "bool_value"
@@ -30,56 +31,42 @@ std::string ValueOf(std::string_view map, std::string_view name, Type type) {
 }
 
 /// The column of events that has a field, as EventField (signal/event_field.h) reads it from the record.
-absl::StatusOr<std::string> ColumnOf(const config::Config& config, const MetricSource& source,
-                                     const std::string& field) {
-  const std::string_view name = std::string_view(field).substr(field.find('.') + 1);
+std::string ColumnOf(const MetricSource& source, uint32_t index) {
+  const std::string field(source.fields.name(index));
+  const std::string name = field.substr(field.find('.') + 1);
   if (field.starts_with(kEvent)) {
-    for (const std::string& type_name : source.on) {
-      const config::EventType* type = config.FindEventType(type_name);
-      if (type == nullptr) continue;
-      for (const config::Attribute& attribute : type->attributes) {
-        if (attribute.name == name) return ValueOf("attributes", name, attribute.type);
-      }
-    }
-    if (name == "value") return "COALESCE(e.value, 0e0)";
-    for (const std::string_view built_in : {"dwell_ms", "position", "surface", "query", "collection", "type"}) {
-      if (name == built_in) return fmt::format("e.{}", name);
-    }
-  } else if (field.starts_with(kItem)) {
-    if (const config::Attribute* attribute = config.FindItemAttribute(name))
-      return ValueOf("item_attributes", name, attribute->type);
-    if (name == "id") return "e.item";
-    if (name == "category") return "e.item_categories";
+    if (std::ranges::find(source.attributes, field) != source.attributes.end())
+      return ValueOf("attributes", name, source.fields.type(index));
+    return name == "value" ? "COALESCE(e.value, 0e0)" : "e." + name;
   }
-  return absl::InvalidArgumentError(fmt::format("found the field {}; the config has none of that name", field));
+  if (name == "id") return "e.item";
+  if (name == "category") return "e.item_categories";
+  return ValueOf("item_attributes", name, source.fields.type(index));
 }
 
 /// That an event counts for a source.
-absl::StatusOr<std::string> Counts(const config::Config& config, const MetricSource& source) {
+absl::StatusOr<std::string> Counts(const MetricSource& source) {
   std::string condition = "TRUE";
   if (!source.on.empty()) {
     std::string types;
     for (const std::string& type : source.on) types += (types.empty() ? "" : ", ") + expression::SqlText(type);
     condition = fmt::format("e.type IN ({})", types);
   }
-  if (source.where == nullptr) return condition;
-  absl::Status status;
-  const auto sql = expression::ToSql(*source.where, [&](uint32_t attribute) {
-    auto column = ColumnOf(config, source, source.where_fields[attribute]);
-    if (column.ok()) return *column;
-    status = column.status();
-    return std::string("NULL");
-  });
-  RETURN_IF_ERROR(status);
-  RETURN_IF_ERROR(sql.status());
-  return fmt::format("{} AND {}", condition, *sql);
+  if (source.where.empty()) return condition;
+  expression::CompileError error;
+  const auto column = [&](uint32_t field) { return ColumnOf(source, field); };
+  const auto sql = expression::ToSql(source.where, source.fields, column, &error);
+  if (sql.has_value()) return fmt::format("{} AND {}", condition, *sql);
+  return absl::InvalidArgumentError(
+      fmt::format("where: found {} at {}; expected {}", error.found, error.position, error.expected));
 }
 
 /// What an event counts for a source; null: nothing.
-absl::StatusOr<std::string> Amount(const config::Config& config, const MetricSource& source) {
+absl::StatusOr<std::string> Amount(const MetricSource& source) {
   if (source.of == "1") return "1e0";
-  ASSIGN_OR_RETURN(const std::string column, ColumnOf(config, source, source.of));
-  return fmt::format("CAST({} AS DOUBLE)", column);
+  const std::optional<uint32_t> field = source.fields.Find(source.of);
+  if (field.has_value()) return fmt::format("CAST({} AS DOUBLE)", ColumnOf(source, *field));
+  return absl::InvalidArgumentError(fmt::format("of: found {}; expected a field of the event or its item", source.of));
 }
 
 /// Values of a person that are cut at a quantile: of those that are not 0, in distance from 0.
@@ -96,12 +83,12 @@ std::string Cut(std::string_view value, std::string_view cap) {
 /// The columns of one metric, in the order in which the query gathers them.
 class Writer {
  public:
-  Writer(const config::Config& config, const Metric& metric, size_t index, uint32_t days, std::string_view end)
-      : config_(config), metric_(metric), i_(index), days_(days), end_(end) {}
+  Writer(const Metric& metric, size_t index, uint32_t days, std::string_view end)
+      : metric_(metric), i_(index), days_(days), end_(end) {}
 
   absl::StatusOr<MetricColumns> Write(std::string_view member_events) {
-    ASSIGN_OR_RETURN(counts_, Counts(config_, metric_.source));
-    ASSIGN_OR_RETURN(const std::string amount, Amount(config_, metric_.source));
+    ASSIGN_OR_RETURN(counts_, Counts(metric_.source));
+    ASSIGN_OR_RETURN(const std::string amount, Amount(metric_.source));
     WriteInstants();
     if (metric_.kind == Kind::kQuantile && metric_.per_event) {
       WriteEventQuantile(amount, member_events);
@@ -146,8 +133,8 @@ class Writer {
     const std::string in_time = InTime().empty() ? "" : " AND " + InTime();
     AddValue("y", "x", "v", fmt::format("{}{}", counts_, in_time), amount);
     if (metric_.kind == Kind::kRatio) {
-      ASSIGN_OR_RETURN(const std::string counts, Counts(config_, metric_.denominator));
-      ASSIGN_OR_RETURN(const std::string of, Amount(config_, metric_.denominator));
+      ASSIGN_OR_RETURN(const std::string counts, Counts(metric_.denominator));
+      ASSIGN_OR_RETURN(const std::string of, Amount(metric_.denominator));
       AddValue("d", "p", "w", fmt::format("{}{}", counts, in_time), of);
     }
     std::vector<std::string> values = {fmt::format("v.y{}", i_), HasCovariate() ? fmt::format("v.x{}", i_) : "0e0"};
@@ -216,7 +203,6 @@ class Writer {
         i_, amount, member_events, counts_, metric_.q);
   }
 
-  const config::Config& config_;
   const Metric& metric_;
   const size_t i_;
   const uint32_t days_;
@@ -234,9 +220,9 @@ size_t ColumnCount(const Metric& metric) {
   return 4 + values + values * (values + 1) / 2;
 }
 
-absl::StatusOr<MetricColumns> ColumnsOf(const config::Config& config, const Metric& metric, size_t index,
-                                        uint32_t covariate_days, std::string_view end, std::string_view member_events) {
-  return Writer(config, metric, index, covariate_days, end).Write(member_events);
+absl::StatusOr<MetricColumns> ColumnsOf(const Metric& metric, size_t index, uint32_t covariate_days,
+                                        std::string_view end, std::string_view member_events) {
+  return Writer(metric, index, covariate_days, end).Write(member_events);
 }
 
 std::string MomentColumns(std::string_view count, std::string_view in_front, const std::vector<std::string>& values) {

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "config/config.h"
 #include "config/metrics.h"
 
 namespace bowerbird::experiment::metrics {
@@ -34,9 +33,9 @@ size_t VariableCount(const config::Metric& metric);
 /// Of the metric that is the `index`-th of the query. `covariate_days`: the longest of all metrics; `end`: before which
 /// events count, as a literal; `member_events`: where they come from.
 ///
-/// Errors  InvalidArgument: a field that the config does not declare (any more).
-absl::StatusOr<MetricColumns> ColumnsOf(const config::Config& config, const config::Metric& metric, size_t index,
-                                        uint32_t covariate_days, std::string_view end, std::string_view member_events);
+/// Errors  InvalidArgument: a condition or a field that cannot be said in SQL, which no config that was read has.
+absl::StatusOr<MetricColumns> ColumnsOf(const config::Metric& metric, size_t index, uint32_t covariate_days,
+                                        std::string_view end, std::string_view member_events);
 
 /// Count, means and comoments over n of these values of a unit, each an expression, beside what stands in front of
 /// them.

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "base/status_macros.h"
@@ -136,18 +137,16 @@ class Reader {
       if (cells == nullptr) return NotUnderstood(fmt::format("the section '{}'", section_));
       std::vector<Cell>& arms = (*cells)[std::string(slot_)];
       arms.resize(out_.arms);
-      arms[arm_] = std::move(cell);
+      arms[arm_] = static_cast<Cell&&>(cell);
     }
     return absl::OkStatus();
   }
 
   void PutLeftOut(uint64_t units) {
-    for (const auto& [name, count] : {std::pair{"two_arms", &out_.left_out.two_arms},
-                                      {"forced", &out_.left_out.forced},
-                                      {"marked", &out_.left_out.marked},
-                                      {"no_arm", &out_.left_out.no_arm},
-                                      {"no_user", &out_.left_out.no_user},
-                                      {"merged_arms", &out_.left_out.merged_arms}}) {
+    LeftOut& out = out_.left_out;
+    for (const auto& [name, count] : {std::pair("two_arms", &out.two_arms), std::pair("forced", &out.forced),
+                                      std::pair("marked", &out.marked), std::pair("no_arm", &out.no_arm),
+                                      std::pair("no_user", &out.no_user), std::pair("merged_arms", &out.merged_arms)}) {
       if (slot_ == name) *count += units;
     }
   }

@@ -39,12 +39,6 @@ TEST_F(RefusedTest, MetricsThatTheConfigHasNot) {
   EXPECT_THAT(std::string(MetricsOf(experiment_, declared_).status().message()), HasSubstr("'clicks' twice"));
 }
 
-TEST_F(RefusedTest, AFieldThatIsNoMoreDeclared) {
-  const auto other = config::Parse("", "test.toml").config;
-  question_.config = other.get();
-  EXPECT_EQ(Refusal(), "metrics.ctr: found the field event.depth; the config has none of that name");
-}
-
 TEST_F(RefusedTest, ExperimentsThatHaveNothingToCompare) {
   question_.end_us = kTestBeginUs;
   EXPECT_THAT(Refusal(), HasSubstr("expected one after the start, 2026-01-05T01:00:00Z"));

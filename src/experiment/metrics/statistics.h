@@ -27,7 +27,11 @@ struct JointMoments {
   /// Source: Chan, Golub, LeVeque 1979.
   void Merge(const JointMoments& other);
   /// So many more units whose values are all 0.
-  void MergeZeros(uint64_t units) { Merge({.count = units}); }
+  void MergeZeros(uint64_t units) {
+    JointMoments zeros;
+    zeros.count = units;
+    Merge(zeros);
+  }
 
   bool operator==(const JointMoments&) const = default;
 

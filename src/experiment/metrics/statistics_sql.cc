@@ -42,7 +42,7 @@ absl::StatusOr<Columns> AllColumns(const StatisticsQuestion& question, uint32_t 
                                    std::string_view member_events) {
   Columns columns;
   for (size_t i = 0; i < question.metrics.size(); ++i) {
-    auto one = ColumnsOf(*question.config, question.metrics[i], i, days, end, member_events);
+    auto one = ColumnsOf(question.metrics[i], i, days, end, member_events);
     if (!one.ok()) {
       return absl::InvalidArgumentError(
           fmt::format("metrics.{}: {}", question.metrics[i].name, std::string(one.status().message())));

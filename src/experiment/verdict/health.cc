@@ -17,7 +17,6 @@ namespace {
 
 using metrics::ArmCell;
 using metrics::Statistics;
-using Level = v1::HealthCheck;
 
 /// The question is asked of every phase each day.
 constexpr double kSampleRatioAlpha = 0.001;
@@ -55,7 +54,7 @@ class Checker {
 
  private:
   std::string Name(size_t arm) const { return experiment_.arms(static_cast<int>(arm)).name(); }
-  void Add(const char* check, Level::Level level, std::string text) {
+  void Add(const char* check, v1::HealthCheck::Level level, std::string text) {
     v1::HealthCheck* one = results_.add_health();
     one->set_check(check);
     one->set_level(level);
@@ -66,7 +65,7 @@ class Checker {
     if (units_ == 0) return;
     for (size_t arm = 0; arm < arms_.size(); ++arm) {
       if (arms_[arm].units == 0)
-        Add("empty_arm", Level::WARNING, fmt::format("nobody was counted in arm {}", Name(arm)));
+        Add("empty_arm", v1::HealthCheck::WARNING, fmt::format("nobody was counted in arm {}", Name(arm)));
     }
   }
 
@@ -96,12 +95,12 @@ class Checker {
     }
     if (counts.empty() || worst.empty()) return;
     if (least_p < kSampleRatioAlpha) {
-      Add("sample_ratio", Level::BROKEN,
+      Add("sample_ratio", v1::HealthCheck::BROKEN,
           fmt::format("the arms did not get the units that their weights say (p = {:.2g}; {}): assignment or logging "
                       "differs by arm",
                       least_p, worst));
     } else {
-      Add("sample_ratio", Level::OK,
+      Add("sample_ratio", v1::HealthCheck::OK,
           fmt::format("the arms got the units that their weights say (p = {:.2g})", least_p));
     }
   }
@@ -116,27 +115,28 @@ class Checker {
     if (out.two_arms > 0) {
       const double share = ShareOfAll(out.two_arms);
       Add("two_arms",
-          share > kTwoArmsBroken    ? Level::BROKEN
-          : share > kTwoArmsWarning ? Level::WARNING
-                                    : Level::OK,
+          share > kTwoArmsBroken    ? v1::HealthCheck::BROKEN
+          : share > kTwoArmsWarning ? v1::HealthCheck::WARNING
+                                    : v1::HealthCheck::OK,
           fmt::format("{} users ({}) were shown more than one arm, and are left out", out.two_arms, Percent(share)));
     }
     if (out.no_arm > 0) {
       const double share = ShareOfAll(out.no_arm);
-      Add("no_arm", share > kNoArmBroken ? Level::BROKEN : Level::WARNING,
+      Add("no_arm", share > kNoArmBroken ? v1::HealthCheck::BROKEN : v1::HealthCheck::WARNING,
           fmt::format("{} users ({}) were shown an arm that the experiment does not have", out.no_arm, Percent(share)));
     }
     if (out.no_user > 0) {
-      Add("no_user", units_ == 0 ? Level::BROKEN : Level::WARNING,
+      Add("no_user", units_ == 0 ? v1::HealthCheck::BROKEN : v1::HealthCheck::WARNING,
           fmt::format("{} units stand for no user: what they did cannot be counted", out.no_user));
     }
     if (out.merged_arms > 0) {
-      Add("merged_arms", ShareOfAll(out.merged_arms) > kTwoArmsWarning ? Level::WARNING : Level::OK,
+      Add("merged_arms", ShareOfAll(out.merged_arms) > kTwoArmsWarning ? v1::HealthCheck::WARNING : v1::HealthCheck::OK,
           fmt::format("{} users had other ids with another arm, and count for the earlier one", out.merged_arms));
     }
     if (out.forced > 0)
-      Add("forced", Level::OK, fmt::format("{} testers, whose arm was forced, are left out", out.forced));
-    if (out.marked > 0) Add("marked", Level::OK, fmt::format("{} users who are no persons are left out", out.marked));
+      Add("forced", v1::HealthCheck::OK, fmt::format("{} testers, whose arm was forced, are left out", out.forced));
+    if (out.marked > 0)
+      Add("marked", v1::HealthCheck::OK, fmt::format("{} users who are no persons are left out", out.marked));
   }
 
   void CheckExposures() {
@@ -147,7 +147,7 @@ class Checker {
     }
     if (repeated == 0) return;
     const double share = static_cast<double>(repeated) / static_cast<double>(rows);
-    Add("repeated_exposures", share > kRepeatedWarning ? Level::WARNING : Level::OK,
+    Add("repeated_exposures", share > kRepeatedWarning ? v1::HealthCheck::WARNING : v1::HealthCheck::OK,
         fmt::format("at least {} of {} exposures are beyond one a day; only the first one counts", repeated, rows));
   }
 
@@ -165,7 +165,7 @@ class Checker {
           stats::CompareProportions({arms_[0].skewed, arms_[0].events}, {arms_[arm].skewed, arms_[arm].events}, kAlpha);
       differs = differs || (found.ok() && found->p_value < kSkewDiffersAlpha);
     }
-    Add("clock_skew", share > kSkewWarning || differs ? Level::WARNING : Level::OK,
+    Add("clock_skew", share > kSkewWarning || differs ? v1::HealthCheck::WARNING : v1::HealthCheck::OK,
         fmt::format("{} events ({}) came in after the first exposure and say that they are from before, and are left "
                     "out{}",
                     skewed, Percent(share), differs ? "; their share differs by arm" : ""));
@@ -182,41 +182,41 @@ class Checker {
         if (metrics_[i].kind != config::Metric::Kind::kMean && metrics_[i].kind != config::Metric::Kind::kRatio)
           continue;
         const bool is_cut = metrics_[i].winsorize < 1;
-        Add("heavy_unit", Level::WARNING,
+        Add("heavy_unit", v1::HealthCheck::WARNING,
             fmt::format(
                 "one user makes {} of {} in arm {}{}", Percent(cell.largest / std::abs(cell.total)), metrics_[i].name,
                 Name(arm),
                 is_cut ? ", and is cut" : ", and is not cut, as metrics." + metrics_[i].name + ".winsorize is 1"));
       }
       if (cut > 0)
-        Add("winsorized", Level::OK, fmt::format("values of {} users were cut in {}", cut, metrics_[i].name));
+        Add("winsorized", v1::HealthCheck::OK, fmt::format("values of {} users were cut in {}", cut, metrics_[i].name));
     }
     for (const v1::MetricResult& result : results_.metrics()) {
       if (!result.problem().empty() && units_ > 0) {
-        Add("no_effect", Level::WARNING,
+        Add("no_effect", v1::HealthCheck::WARNING,
             fmt::format("{} of {} cannot be compared: {}", result.metric(), result.arm(), result.problem()));
       }
       if (result.role() != "primary") continue;
       if (result.novelty_p() < kTrendAlpha) {
-        Add("novelty", Level::WARNING,
+        Add("novelty", v1::HealthCheck::WARNING,
             fmt::format(
                 "the effect of {} on {} changes by day (p = {:.2g}): what it is now is not what it was at first",
                 result.arm(), result.metric(), result.novelty_p()));
       }
       if (result.weekday_p() < kTrendAlpha) {
-        Add("weekdays", Level::WARNING,
+        Add("weekdays", v1::HealthCheck::WARNING,
             fmt::format("the effect of {} on {} differs by day of the week (p = {:.2g}): read it over whole weeks",
                         result.arm(), result.metric(), result.weekday_p()));
       }
       if (result.segments_p() < kTrendAlpha) {
-        Add("segments", Level::WARNING,
+        Add("segments", v1::HealthCheck::WARNING,
             fmt::format("the effect of {} on {} differs by segment (p = {:.2g})", result.arm(), result.metric(),
                         result.segments_p()));
       }
     }
     for (const v1::InteractionResult& one : results_.interactions()) {
       if (one.p_adjusted() >= kTrendAlpha) continue;
-      Add("interaction", Level::WARNING,
+      Add("interaction", v1::HealthCheck::WARNING,
           fmt::format(
               "the effect of {} on {} differs where {} is {} (p = {:.2g}): the two cannot be read by themselves",
               one.arm(), one.metric(), one.experiment(), one.other_arm(), one.p_adjusted()));
@@ -226,7 +226,8 @@ class Checker {
   void CheckTime() {
     const double days = static_cast<double>(statistics_.end_us - statistics_.begin_us) / kDayUs;
     if (units_ > 0 && days < 7) {
-      Add("short", Level::WARNING, fmt::format("it has run for {:.1f} days: not every day of the week is in it", days));
+      Add("short", v1::HealthCheck::WARNING,
+          fmt::format("it has run for {:.1f} days: not every day of the week is in it", days));
     }
   }
 

@@ -174,8 +174,8 @@ TEST(VerdictTest, UsersOfTwoArmsWarnThenBreak) {
   Made made;
   made.Add(0, 1000, 2, 1, 1);
   made.Add(1, 1000, 2, 1, 2);
-  for (const auto& [users, level] :
-       {std::pair{5u, v1::HealthCheck::OK}, {60u, v1::HealthCheck::WARNING}, {300u, v1::HealthCheck::BROKEN}}) {
+  for (const auto& [users, level] : {std::pair(5u, v1::HealthCheck::OK), std::pair(60u, v1::HealthCheck::WARNING),
+                                     std::pair(300u, v1::HealthCheck::BROKEN)}) {
     made.statistics.left_out.two_arms = users;
     EXPECT_EQ(Find(made.Judged(), "two_arms")->level(), level) << users;
   }
