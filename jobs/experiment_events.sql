@@ -1,7 +1,8 @@
--- The events that count for who was exposed, each action once: part of experiment_statistics, in the place of a FROM.
+-- The events that count for who was exposed, each action once: part of experiment_statistics, in the place of a FROM. Few prints
+-- are repeated: they come first, so that no engine gathers the events to look the prints up in them.
   FROM events e
-  JOIN members m ON e.user_key = m.id
   LEFT JOIN repeated_prints r ON e.dedupe_print = r.print
+  JOIN members m ON e.user_key = m.id
   WHERE e.date >= DATE '{{event_date}}'
     AND e.event_time >= TIMESTAMP '{{event_begin}}'
     AND e.event_time < TIMESTAMP '{{end}}'{{of_types}}

@@ -37,20 +37,20 @@ people AS (
 -- Arms are counted from 0, -1 is none that the experiment has.
 shown AS (
   SELECT
-    x.user_key AS id, x.unit_id AS unit_id, {{arm_index}} AS arm, x.phase AS phase, x.time AS at,
+    x.user_key AS id, {{arm_index}} AS arm, x.phase AS phase, x.time AS at,
     CASE WHEN x.forced THEN 1 ELSE 0 END AS forced{{shown_columns}}
   FROM {{exposures}} x
   WHERE x.experiment = {{experiment}}
     AND x.date >= DATE '{{exposure_date}}'
     AND x.time >= TIMESTAMP '{{begin}}'
     AND x.time < TIMESTAMP '{{end}}'
+    AND x.user_key IS NOT NULL
 ),
 ids AS (
   SELECT
     s.id AS id, min(s.arm) AS arm, max(s.arm) AS arm_last, min(s.phase) AS phase, min(s.at) AS at, max(s.at) AS at_last,
     count(*) AS exposures, max(s.forced) AS forced{{id_columns}}
   FROM shown s
-  WHERE s.id IS NOT NULL
   GROUP BY s.id
 ),
 persons AS (
@@ -102,19 +102,17 @@ repeated_prints AS (
   GROUP BY e.dedupe_print
   HAVING count(*) > 1
 ),
--- A row of each day of a person from the first exposure on, and one of all that was before, whose day is null. What says that it happened
--- before, but came in after, is neither: the clock that it was read from is wrong, or it waited offline, and the arm may have caused it.
--- It is put on the day before all days.
-person_days AS (
+-- What an event counts for each metric, and when: 1 after the first exposure, 0 before it. What says that it happened before, but came in
+-- after, is neither (2): the clock that it was read from is wrong, or it waited offline, and the arm may have caused it.
+told AS (
   SELECT
-    m.person AS person, {{day}} AS day, min(m.arm) AS arm, count(*) AS events{{day_columns}}
-  {{member_events}}
-  GROUP BY m.person, {{day}}
-),
+    m.person AS person,
+    CASE WHEN e.event_time >= m.at THEN 1 WHEN e.receive_time > m.at THEN 2 ELSE 0 END AS period{{event_columns}}
+  {{member_events}}),
 sums AS (
-  SELECT d.person AS person, sum(CASE WHEN d.day = DATE '1970-01-01' THEN d.events ELSE 0 END) AS skewed, sum(d.events) AS events{{sum_columns}}
-  FROM person_days d
-  GROUP BY d.person
+  SELECT t.person AS person, sum(CASE WHEN t.period = 2 THEN 1 ELSE 0 END) AS skewed, count(*) AS events{{sum_columns}}
+  FROM told t
+  GROUP BY t.person
 ),
 raw_values AS (
   SELECT
@@ -142,16 +140,9 @@ FROM person_values v
 GROUP BY v.arm, v.phase
 UNION ALL
 SELECT
-  'entered', v.arm, 0, CAST(CAST(v.at AS DATE) AS STRING), count(*), 0, 0, 0, 0{{no_moments}}
+  'entered', v.arm, 0, CAST({{entered_day}} AS STRING), count(*), 0, 0, 0, 0{{no_moments}}
 FROM counted v
-GROUP BY v.arm, CAST(v.at AS DATE)
-UNION ALL
-SELECT
-  'days', d.arm, 0, CAST(d.day AS STRING), count(*), 0, 0, 0, 0{{day_moments}}
-FROM person_days d
-CROSS JOIN caps k
-WHERE d.day > DATE '1970-01-01'
-GROUP BY d.arm, d.day
+GROUP BY v.arm, {{entered_day}}
 UNION ALL
 SELECT
   'left_out', 0, 0, o.reason, count(*), 0, 0, 0, 0{{no_moments}}
@@ -161,6 +152,14 @@ FROM (
   WHERE p.marked = 1 OR p.forced = 1 OR p.two_arms = 1 OR p.no_arm = 1 OR p.merged_arms = 1
   UNION ALL
   SELECT 'no_user' AS reason
-  FROM (SELECT DISTINCT s.unit_id AS unit_id FROM shown s WHERE s.id IS NULL) n
+  FROM (
+    SELECT DISTINCT x.unit_id AS unit_id
+    FROM {{exposures}} x
+    WHERE x.experiment = {{experiment}}
+      AND x.date >= DATE '{{exposure_date}}'
+      AND x.time >= TIMESTAMP '{{begin}}'
+      AND x.time < TIMESTAMP '{{end}}'
+      AND x.user_key IS NULL
+  ) n
 ) o
 GROUP BY o.reason{{more_sections}}

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "base/status_macros.h"
-#include "cli/commands.h"
 #include "cli/connection.h"
+#include "cli/experiment_result_commands.h"
 #include "cli/progress.h"
 #include "server/http.h"
 

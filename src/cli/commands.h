@@ -149,21 +149,6 @@ struct LakeOptions {
 absl::Status LakeStatus(const LakeOptions& options);
 absl::Status LakeVerify(const LakeOptions& options);
 absl::Status LakeMaintain(const LakeOptions& options);
-struct ExperimentResultsOptions {
-  Folder folder;
-  std::string id, file;  ///< one of the two
-  std::string segment, others, engine = "duckdb";
-  bool json = false;
-};
-absl::Status ExperimentResults(const ExperimentResultsOptions& options);
-struct ExperimentPowerOptions {
-  Folder folder;
-  std::string metric;
-  double effect = 0;  ///< 0: the metric's own minimum
-  uint32_t days = 14;
-  bool json = false;
-};
-absl::Status ExperimentPower(const ExperimentPowerOptions& options);
 struct JobRunOptions {
   Folder folder;
   std::string name, engine = "duckdb";

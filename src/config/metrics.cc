@@ -7,7 +7,7 @@
 #include <optional>
 #include <utility>
 
-#include "config/sections.h"
+#include "config/metrics_section.h"
 #include "expression/sql.h"
 
 namespace bowerbird::config {
@@ -167,14 +167,14 @@ std::string_view MetricKindName(Kind kind) {
   return "";
 }
 
-void ReadMetrics(TableReader* root, Draft* draft) {
-  TableReader metrics = root->Table("metrics");
-  for (auto& [name, table] : metrics.NamedTables(kMetricsMax)) {
+void ReadMetrics(TableReader* root, Draft* draft, std::vector<Metric>* metrics) {
+  TableReader tables = root->Table("metrics");
+  for (auto& [name, table] : tables.NamedTables(kMetricsMax)) {
     CheckName(name, draft->problems);
     Metric metric;
     metric.name = name.text;
     MetricReader(std::move(table), draft, &metric).Read();
-    draft->metrics.push_back(std::move(metric));
+    metrics->push_back(std::move(metric));
   }
 }
 

@@ -8,7 +8,6 @@
 
 #include "base/string_map.h"
 #include "config/config.h"
-#include "config/metrics.h"
 #include "config/objectives.h"
 #include "config/problems.h"
 #include "config/table_reader.h"
@@ -26,7 +25,6 @@ struct Draft {
   base::StringSet broken_attributes;
   expression::Schema item_schema;
   std::vector<EventObjective> objectives;  ///< as Config::objectives, in full
-  std::vector<Metric> metrics;             ///< which no answer is computed from
 };
 
 /// What holds without a file.
@@ -51,7 +49,6 @@ void ReadEventWhere(TableReader* table, Draft* draft, std::span<const std::strin
                     std::shared_ptr<const expression::Program>* where, std::vector<std::string>* fields);
 void ReadGenerators(TableReader* root, Draft* draft);
 void ReadObjectives(TableReader* root, Draft* draft);
-void ReadMetrics(TableReader* root, Draft* draft);
 /// With their rules.
 void ReadSurfaces(TableReader* root, Draft* draft);
 

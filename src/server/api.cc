@@ -12,6 +12,7 @@
 #include "server/body.h"
 #include "server/credentials.h"
 #include "server/embedded.h"
+#include "server/experiment_result_routes.h"
 #include "server/structured_log.h"
 
 namespace bowerbird::server {

@@ -13,6 +13,7 @@
 #include "catalog/problem.h"
 #include "experiment/verdict/report.h"
 #include "server/api_routes.h"
+#include "server/experiment_result_routes.h"
 
 namespace bowerbird::server {
 namespace {

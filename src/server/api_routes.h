@@ -2,7 +2,6 @@
 
 #include <functional>
 
-#include "bowerbird/v1/experiment.pb.h"
 #include "server/api.h"
 
 namespace bowerbird::server {
@@ -22,9 +21,6 @@ void AddFeatureRoutes(Api* api);
 void AddTrainingRoutes(Api* api);
 void AddForgetRoutes(Api* api);
 void AddTrafficRoutes(Api* api);
-/// The experiment of an id, as whoever keeps the app's experiments has it. NotFound: none.
-using ExperimentById = std::function<absl::StatusOr<v1::Experiment>(app::App& app, std::string_view id)>;
-void AddExperimentResultRoutes(const ExperimentById& find, Api* api);
 
 /// Answers what `work` says, by a thread of `queue`, so that those who serve do not wait for it; 429 when too many wait
 /// already. The app outlives it: `respond` holds the request, which holds the app.

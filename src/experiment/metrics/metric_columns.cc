@@ -147,7 +147,11 @@ class Writer {
     }
     const std::string in_front = fmt::format(", CAST(sum(v.cut{0}) AS DOUBLE), sum(v.raw{0}), max(abs(v.raw{0}))", i_);
     out_.moments = MomentColumns(fmt::format("count(v.y{})", i_), in_front, values);
-    out_.of_day = metric_.kind == Kind::kRetention ? "" : MomentColumns("count(*)", ", 0e0, 0e0, 0e0", of_day);
+    if (metric_.kind == Kind::kRetention || metric_.kind == Kind::kQuantile) {
+      out_.day.clear();
+    } else {
+      out_.of_day = MomentColumns("count(*)", ", 0e0, 0e0, 0e0", of_day);
+    }
     return absl::OkStatus();
   }
 
@@ -160,20 +164,21 @@ class Writer {
   void AddValue(std::string_view after, std::string_view before, std::string_view day, const std::string& counts,
                 const std::string& amount) {
     const char* gather = IsYesOrNo(metric_) ? "max" : "sum";
-    out_.day += fmt::format(",\n    {}(CASE WHEN {} THEN COALESCE({}, 0e0) ELSE 0e0 END) AS {}{}", gather, counts,
-                            amount, day, i_);
-    out_.sum += fmt::format(",\n    {0}(CASE WHEN d.day > DATE '1970-01-01' THEN d.{1}{2} END) AS {3}{2}", gather, day,
-                            i_, after);
+    const std::string value = fmt::format("CASE WHEN {} THEN COALESCE({}, 0e0) ELSE 0e0 END", counts, amount);
+    out_.event += fmt::format(",\n    {} AS {}{}", value, day, i_);
+    out_.day += fmt::format(", {}({}) AS {}{}", gather, value, day, i_);
+    out_.sum +=
+        fmt::format(",\n    {0}(CASE WHEN t.period = 1 THEN t.{1}{2} ELSE 0e0 END) AS {3}{2}", gather, day, i_, after);
     const bool covariate = HasCovariate();
     if (covariate)
-      out_.sum += fmt::format(", {0}(CASE WHEN d.day IS NULL THEN d.{1}{2} END) AS {3}{2}", gather, day, i_, before);
+      out_.sum +=
+          fmt::format(", {0}(CASE WHEN t.period = 0 THEN t.{1}{2} ELSE 0e0 END) AS {3}{2}", gather, day, i_, before);
     for (const std::string_view name : {after, before}) {
       if (name == before && !covariate) continue;
-      std::string value = fmt::format("COALESCE(s.{}{}, 0e0)", name, i_);
+      std::string sum = fmt::format("COALESCE(s.{}{}, 0e0)", name, i_);
       // Whoever may still come back is no part of it.
-      if (metric_.kind == Kind::kRetention)
-        value = fmt::format("CASE WHEN c.gone{} <= {} THEN {} END", i_, end_, value);
-      out_.value += fmt::format(",\n    {} AS {}{}", value, name, i_);
+      if (metric_.kind == Kind::kRetention) sum = fmt::format("CASE WHEN c.gone{} <= {} THEN {} END", i_, end_, sum);
+      out_.value += fmt::format(",\n    {} AS {}{}", sum, name, i_);
       const std::string raw = fmt::format("v.{}{}", name, i_), cap = fmt::format("k.{}{}", name, i_);
       if (IsCut(metric_)) {
         out_.cap += fmt::format(

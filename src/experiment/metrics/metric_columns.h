@@ -14,13 +14,14 @@ namespace bowerbird::experiment::metrics {
 struct MetricColumns {
   std::string counted;  ///< from persons p: instants that its events are held against
   std::string member;   ///< the same, of counted c
-  std::string day;      ///< from events e and members m, by person and day
-  std::string sum;      ///< from person_days d, by person
+  std::string event;    ///< from events e and members m
+  std::string sum;      ///< from told t, by person
   std::string value;    ///< from counted c and sums s
   std::string cap;      ///< from raw_values v
   std::string cut;      ///< from raw_values v and caps k
   std::string moments;  ///< from person_values v: an arm's
-  std::string of_day;   ///< from person_days d and caps k: an arm's day
+  std::string day;      ///< from events e and members m, by person and day; empty: it is not followed by day
+  std::string of_day;   ///< from person_days d and caps k: an arm's day; empty as `day` is
   std::string none;     ///< as many nulls as an arm has columns
   std::string tables;   ///< of a quantile of events: tables qINDEX_values and qINDEX_persons, after person_values
 };

@@ -9,6 +9,7 @@
 
 #include "absl/strings/numbers.h"
 #include "base/status_macros.h"
+#include "base/time_text.h"
 #include "experiment/metrics/metric_columns.h"
 #include "experiment/metrics/statistics_sql.h"
 
@@ -18,6 +19,7 @@ namespace {
 namespace dom = simdjson::dom;
 
 constexpr int64_t kBucketShift = 100'000;
+constexpr int64_t kDayUs = 86'400'000'000;
 
 absl::Status NotUnderstood(std::string_view what) {
   return absl::InternalError(fmt::format("the answer to the query of an experiment has {}", what));
@@ -116,7 +118,7 @@ class Reader {
     if (section_ == "arms") {
       out_.by_arm_and_phase[{arm_, phase_}] = std::move(cell);
     } else if (section_ == "entered") {
-      std::vector<uint64_t>& day = out_.entered[std::string(slot_)];
+      std::vector<uint64_t>& day = out_.entered[DayText()];
       day.resize(out_.arms);
       day[arm_] += cell.units;
     } else if (section_ == "left_out") {
@@ -135,11 +137,18 @@ class Reader {
                     : section_ == "others"   ? &out_.by_other
                                              : nullptr;
       if (cells == nullptr) return NotUnderstood(fmt::format("the section '{}'", section_));
-      std::vector<Cell>& arms = (*cells)[std::string(slot_)];
+      std::vector<Cell>& arms = (*cells)[section_ == "days" ? DayText() : std::string(slot_)];
       arms.resize(out_.arms);
       arms[arm_] = static_cast<Cell&&>(cell);
     }
     return absl::OkStatus();
+  }
+
+  /// Of a slot that counts days from 1970-01-01.
+  std::string DayText() const {
+    int64_t day = 0;
+    (void)absl::SimpleAtoi(std::string(slot_), &day);
+    return base::FormatTimeUs(day * kDayUs).substr(0, 10);
   }
 
   void PutLeftOut(uint64_t units) {

@@ -84,10 +84,10 @@ struct Statistics {
   int64_t begin_us = 0, end_us = 0;  ///< exposures and events in between
   size_t arms = 0;
   std::map<std::pair<size_t, uint32_t>, ArmCell> by_arm_and_phase;
-  std::map<std::string, std::vector<uint64_t>> entered;                   ///< by day, and arm
-  std::map<std::string, std::vector<Cell>> by_day;                        ///< who did nothing that day is not in it
-  std::map<std::string, std::vector<Cell>> by_segment;                    ///< by value, and arm
-  std::map<std::string, std::vector<Cell>> by_other;                      ///< by "EXPERIMENT/ARM", and arm
+  std::map<std::string, std::vector<uint64_t>> entered;  ///< by day, and arm
+  std::map<std::string, std::vector<Cell>> by_day;       ///< of primary metrics; who did nothing that day is not in it
+  std::map<std::string, std::vector<Cell>> by_segment;   ///< by value, and arm
+  std::map<std::string, std::vector<Cell>> by_other;     ///< by "EXPERIMENT/ARM", and arm
   std::map<std::pair<size_t, size_t>, std::vector<ValueBucket>> buckets;  ///< by metric and arm, ascending
   std::map<std::pair<size_t, size_t>, JointMoments> quantiles;            ///< by metric and arm, of those of events
   LeftOut left_out;

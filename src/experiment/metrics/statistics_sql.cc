@@ -32,10 +32,17 @@ std::string TimeText(int64_t time_us) {
   return absl::StrReplaceAll(text, {{"T", " "}});
 }
 
+bool IsPrimary(const v1::Experiment& experiment, const std::string& metric) {
+  return std::ranges::any_of(experiment.metrics(), [&](const v1::ExperimentMetric& one) {
+    return one.name() == metric && one.role() == v1::ExperimentMetric::PRIMARY;
+  });
+}
+
 /// The columns of all metrics, one after another.
 struct Columns {
   MetricColumns all;
   std::vector<MetricColumns> each;
+  std::vector<Metric> followed;  ///< by day
 };
 
 absl::StatusOr<Columns> AllColumns(const StatisticsQuestion& question, uint32_t days, const std::string& end,
@@ -47,12 +54,16 @@ absl::StatusOr<Columns> AllColumns(const StatisticsQuestion& question, uint32_t 
       return absl::InvalidArgumentError(
           fmt::format("metrics.{}: {}", question.metrics[i].name, std::string(one.status().message())));
     }
-    for (const auto part : {&MetricColumns::counted, &MetricColumns::member, &MetricColumns::day, &MetricColumns::sum,
+    for (const auto part : {&MetricColumns::counted, &MetricColumns::member, &MetricColumns::event, &MetricColumns::sum,
                             &MetricColumns::value, &MetricColumns::cap, &MetricColumns::cut, &MetricColumns::moments,
                             &MetricColumns::none, &MetricColumns::tables}) {
       columns.all.*part += (*one).*part;
     }
-    columns.all.of_day += one->of_day.empty() ? one->none : one->of_day;
+    // Effects are followed by day where the verdict hangs on them.
+    const bool followed = !one->day.empty() && IsPrimary(*question.experiment, question.metrics[i].name);
+    columns.all.day += followed ? one->day : "";
+    columns.all.of_day += followed ? one->of_day : one->none;
+    if (followed) columns.followed.push_back(question.metrics[i]);
     columns.each.push_back(*std::move(one));
   }
   return columns;
@@ -164,6 +175,12 @@ std::string ArmIndex(const v1::Experiment& experiment) {
   return text + " ELSE -1 END";
 }
 
+/// The day of a time, from 1970-01-01. DuckDB has no quicker way to a date, as it asks for the time zone of each.
+std::string DayOf(std::string_view time, lake::Engine engine) {
+  return engine == lake::Engine::kSpark ? fmt::format("datediff(CAST({} AS DATE), DATE '1970-01-01')", time)
+                                        : fmt::format("CAST(epoch_us({}) // 86400000000 AS INTEGER)", time);
+}
+
 /// Who was exposed, when, to what.
 std::string Exposures(const StatisticsQuestion& question) {
   if (!question.of_history) return "exposures";
@@ -181,6 +198,33 @@ std::string OfTypes(const std::vector<Metric>& metrics) {
   std::string types;
   for (const std::string& type : TypesOf(metrics)) types += (types.empty() ? "" : ", ") + SqlText(type);
   return types.empty() ? "" : fmt::format("\n    AND e.type IN ({})", types);
+}
+
+/// The placeholders of EventsText. `metrics` say which event types are read.
+std::vector<std::pair<std::string, std::string>> EventParts(const StatisticsQuestion& question, int64_t begin_us,
+                                                            const std::vector<Metric>& metrics) {
+  return {{"{{event_date}}", DayText(begin_us - kDayUs)},
+          {"{{event_begin}}", TimeText(begin_us)},
+          {"{{end}}", TimeText(question.end_us)},
+          {"{{of_types}}", OfTypes(metrics)}};
+}
+
+/// Days are read on their own: of few metrics, and so of few events; a row of each day of each person for all of them
+/// would not fit in memory.
+void AddDays(const StatisticsQuestion& question, const Columns& columns, lake::Engine engine, int64_t begin_us,
+             Views* views) {
+  if (columns.followed.empty()) return;
+  const std::string day = DayOf("e.event_time", engine);
+  views->tables += fmt::format(
+      ",\nperson_days AS (\n  SELECT m.person AS person, {0} AS day, min(m.arm) AS arm{1}\n  {2}    AND e.event_time "
+      ">= "
+      "m.at\n  GROUP BY m.person, {0}\n)",
+      day, columns.all.day,
+      absl::StrReplaceAll(std::string(EventsText()), EventParts(question, begin_us, columns.followed)));
+  views->sections += fmt::format(
+      "\nUNION ALL\nSELECT 'days', d.arm, 0, CAST(d.day AS STRING), count(*){}{}\nFROM person_days d\nCROSS JOIN caps "
+      "k\nGROUP BY d.arm, d.day",
+      kFixed, columns.all.of_day);
 }
 
 }  // namespace
@@ -213,19 +257,14 @@ absl::StatusOr<std::string> StatisticsSql(const StatisticsQuestion& question, la
   for (const Metric& metric : question.metrics) days = std::max(days, metric.covariate_days);
   const int64_t event_begin_us = experiment.started_us() - static_cast<int64_t>(days) * kDayUs;
   const std::string end = TimeText(question.end_us);
-  const std::vector<std::pair<std::string, std::string>> in_events = {
-      {"{{event_date}}", DayText(event_begin_us - kDayUs)},
-      {"{{event_begin}}", TimeText(event_begin_us)},
-      {"{{end}}", end},
-      {"{{of_types}}", OfTypes(question.metrics)}};
-  const std::string member_events = absl::StrReplaceAll(std::string(EventsText()), in_events);
+  std::vector<std::pair<std::string, std::string>> parts = EventParts(question, event_begin_us, question.metrics);
+  const std::string member_events = absl::StrReplaceAll(std::string(EventsText()), parts);
   ASSIGN_OR_RETURN(const Columns columns,
                    AllColumns(question, days, fmt::format("TIMESTAMP '{}'", end), member_events));
   Views views;
   RETURN_IF_ERROR(AddSegment(question, columns, engine, &views));
   AddOthers(question, columns, &views);
-  const bool spark = engine == lake::Engine::kSpark;
-  std::vector<std::pair<std::string, std::string>> parts = in_events;
+  AddDays(question, columns, engine, event_begin_us, &views);
   const auto add = [&](const char* name, std::string text) { parts.emplace_back(name, std::move(text)); };
   // Whoever is marked on any of the days is no person on all of them.
   add("{{marked_users}}", absl::StrReplaceAll(std::string(lake::MarkedUsersText()),
@@ -236,25 +275,21 @@ absl::StatusOr<std::string> StatisticsSql(const StatisticsQuestion& question, la
   add("{{arm_index}}", ArmIndex(experiment));
   add("{{exposure_date}}", DayText(experiment.started_us() - kDayUs));
   add("{{begin}}", TimeText(experiment.started_us()));
-  add("{{days_shown}}", spark ? "datediff(CAST(i.at_last AS DATE), CAST(i.at AS DATE))"
-                              : "datediff('day', CAST(i.at AS DATE), CAST(i.at_last AS DATE))");
+  add("{{days_shown}}", fmt::format("({} - {})", DayOf("i.at_last", engine), DayOf("i.at", engine)));
+  add("{{entered_day}}", DayOf("v.at", engine));
   add("{{covariate_days}}", fmt::format("{}", days));
-  add("{{day}}",
-      "CASE WHEN e.event_time >= m.at THEN CAST(e.event_time AS DATE) WHEN e.receive_time > m.at THEN DATE "
-      "'1970-01-01' END");
   add("{{member_events}}", member_events);
   add("{{shown_columns}}", views.shown);
   add("{{id_columns}}", views.id);
   add("{{person_columns}}", views.person);
   add("{{counted_columns}}", columns.all.counted);
   add("{{member_columns}}", columns.all.member);
-  add("{{day_columns}}", columns.all.day);
+  add("{{event_columns}}", columns.all.event);
   add("{{sum_columns}}", columns.all.sum);
   add("{{value_columns}}", columns.all.value);
   add("{{cap_columns}}", columns.all.cap);
   add("{{cut_columns}}", columns.all.cut);
   add("{{arm_moments}}", columns.all.moments);
-  add("{{day_moments}}", columns.all.of_day);
   add("{{no_moments}}", columns.all.none);
   add("{{more_tables}}", columns.all.tables + views.tables);
   add("{{more_sections}}", QuantileSections(question, columns) + views.sections);

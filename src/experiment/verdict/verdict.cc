@@ -43,7 +43,7 @@ v1::ExperimentResults Judge(const v1::Experiment& experiment, const std::vector<
       const MetricQuestion question{&experiment, &metrics[index], index, arm};
       v1::MetricResult result = ResultOf(question, statistics);
       if (result.problem().empty()) {
-        AddDays(question, statistics, &result);
+        if (result.role() == "primary") AddDays(question, statistics, &result);
         AddSegments(question, statistics, &result);
       }
       *results.add_metrics() = std::move(result);
