@@ -309,6 +309,7 @@ class Oracle {
     for (const Person* person : counted_) {
       std::map<std::string, Values> by_day;
       for (const v1::Event* event : person->after) {
+        if (event->type() == "save") continue;  // of no metric that is followed by day
         Values& values = by_day[DayOf(event->event_time_us())];
         if (const auto amount = rule.y(*event)) values[0] = rule.yes_or_no ? 1 : values[0] + *amount;
         if (rule.d != nullptr && rule.d(*event)) values[2] += *rule.d(*event);

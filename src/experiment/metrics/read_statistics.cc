@@ -32,7 +32,7 @@ class RowReader {
 
   std::string_view Text() {
     std::string_view text;
-    if (at_ != end_) (void)(*at_).get(text);
+    if (at_ != end_ && (*at_).get(text) != simdjson::SUCCESS) text = {};  // null
     Next();
     return text;
   }

@@ -202,12 +202,21 @@ TEST(DecideTest, NeverSaysMoreThanTheDataDoes) {
       ASSERT_STREQ(guardrail, "safe");
       ASSERT_FALSE(broken);
     }
-    if (sentence.starts_with("Take ")) ASSERT_EQ(results.decision(), Results::BETTER);
-    if (low <= 0 && high >= 0)
+    if (sentence.starts_with("Take ")) {
+      ASSERT_EQ(results.decision(), Results::BETTER);
+    }
+    if (low <= 0 && high >= 0) {
       ASSERT_THAT(sentence, Not(AnyOf(HasSubstr("raises clicks"), HasSubstr("lowers clicks"))));
-    if (broken) ASSERT_EQ(results.decision(), Results::BROKEN);
-    if (results.decision() == Results::HARM) ASSERT_GT(least, 0.02);
-    if (results.decision() == Results::WORSE) ASSERT_LT(high, 0);
+    }
+    if (broken) {
+      ASSERT_EQ(results.decision(), Results::BROKEN);
+    }
+    if (results.decision() == Results::HARM) {
+      ASSERT_GT(least, 0.02);
+    }
+    if (results.decision() == Results::WORSE) {
+      ASSERT_LT(high, 0);
+    }
   }
 }
 

@@ -57,7 +57,7 @@ struct Made {
         one.count = 1;
         const double mean = m == 0 ? clicks : hides;
         one.mean[0] = mean * (2 * busy + 0.5 * (rng.Uniform() - 0.5));
-        one.mean[1] = mean * 2 * busy;
+        one.mean[1] = 2 * busy;  // of before: the arm has nothing to do with it
         cell.metrics[m].moments.Merge(one);
         cell.metrics[m].total += one.mean[0];
         cell.metrics[m].largest = std::max(cell.metrics[m].largest, one.mean[0]);
