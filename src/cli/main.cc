@@ -9,6 +9,7 @@
 
 #include "cli/commands.h"
 #include "cli/experiment_commands.h"
+#include "cli/experiment_result_commands.h"
 #include "cli/lake_commands.h"
 #include "cli/operator_commands.h"
 #include "cli/signal_commands.h"
@@ -174,6 +175,9 @@ int main(int argc, char** argv) {
 
   LakeCommands lake_commands;
   lake_commands.Add(&program, &run);
+  auto* experiment = program.add_subcommand("experiment", "whether it helped")->require_subcommand(1);
+  ExperimentResultCommands experiment_result_commands;
+  experiment_result_commands.Add(experiment, &run);
 
   ReplayOptions replay_options;
   auto* replay = program.add_subcommand(

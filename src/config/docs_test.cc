@@ -57,6 +57,11 @@ a = { kind = "trending", zzz = 0 }
 b = { kind = "co_occurrence", zzz = 0 }
 [objectives]
 a = { event = "click", zzz = 0 }
+[metrics]
+a = { kind = "mean", on = ["click"], zzz = 0 }
+b = { kind = "ratio", numerator = { on = ["click"], zzz = 0 }, denominator = { on = ["save"] }, zzz = 0 }
+c = { kind = "quantile", on = ["click"], q = 0.5, zzz = 0 }
+d = { kind = "retention", from = 1, to = 7, zzz = 0 }
 [surfaces.home]
 zzz = 0
 [[surfaces.home.rules]]

@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "config/config.h"
+#include "config/metrics_section.h"
 #include "config/objectives.h"
 #include "config/problem_list.h"
 #include "config/problems.h"
@@ -17,8 +18,8 @@ namespace bowerbird::config {
 
 namespace {
 
-/// Lays the text over the defaults.
-void Read(std::string_view text, Draft* draft) {
+/// Lays the text over the defaults. Metrics, which no answer is computed from, are no part of the draft.
+void Read(std::string_view text, Draft* draft, std::vector<Metric>* metrics) {
   const TomlDocument document = ParseToml(text, draft->problems);
   if (!document.complete) return;
   TableReader root(&document.root, "", 0, draft->problems);
@@ -30,6 +31,7 @@ void Read(std::string_view text, Draft* draft) {
   ReadUserSegments(&root, draft);
   ReadGenerators(&root, draft);
   ReadObjectives(&root, draft);
+  ReadMetrics(&root, draft, metrics);
   ReadSurfaces(&root, draft);
   root.RefuseUnknown("bowerbird.toml");
 }
@@ -39,7 +41,8 @@ void Read(std::string_view text, Draft* draft) {
 ParseResult Parse(std::string_view text, std::string_view file) {
   Problems problems(file);
   Draft draft{.config = DefaultConfig(), .problems = &problems};
-  Read(text, &draft);
+  std::vector<Metric> metrics;
+  Read(text, &draft, &metrics);
   if (problems.size() > 0) return {nullptr, problems.Take()};
   draft.config.version = base::Sha256Hex(text).substr(0, 16);
   return {std::make_shared<const Config>(std::move(draft.config)), {}};
@@ -48,9 +51,19 @@ ParseResult Parse(std::string_view text, std::string_view file) {
 absl::StatusOr<std::vector<EventObjective>> ParseObjectives(std::string_view text, std::string_view file) {
   Problems problems(file);
   Draft draft{.config = DefaultConfig(), .problems = &problems};
-  Read(text, &draft);
+  std::vector<Metric> metrics;
+  Read(text, &draft, &metrics);
   if (problems.size() > 0) return absl::InvalidArgumentError(ProblemList(problems.Take()));
   return std::move(draft.objectives);
+}
+
+absl::StatusOr<std::vector<Metric>> ParseMetrics(std::string_view text, std::string_view file) {
+  Problems problems(file);
+  Draft draft{.config = DefaultConfig(), .problems = &problems};
+  std::vector<Metric> metrics;
+  Read(text, &draft, &metrics);
+  if (problems.size() > 0) return absl::InvalidArgumentError(ProblemList(problems.Take()));
+  return metrics;
 }
 
 absl::StatusOr<std::shared_ptr<const Config>> Load(const std::string& path) {

@@ -12,6 +12,7 @@
 #include "server/body.h"
 #include "server/credentials.h"
 #include "server/embedded.h"
+#include "server/experiment_result_routes.h"
 #include "server/structured_log.h"
 
 namespace bowerbird::server {
@@ -66,6 +67,11 @@ Api::Api(AppHost* apps, Keys* keys, AuditLog* audit, Metrics* metrics, const Opt
   AddTrafficRoutes(this);
   AddExperimentRoutes(this);
   AddOfrepRoutes(this);
+  AddExperimentResultRoutes(
+      [](app::App&, std::string_view id) -> absl::StatusOr<v1::Experiment> {
+        return absl::NotFoundError(fmt::format("experiment: found '{}'; expected one that is kept here", id));
+      },
+      this);
 }
 
 Api::~Api() = default;
