@@ -59,9 +59,9 @@ class Assigner::Eligibility {
   Eligibility(const Assigner& assigner, const expression::Row& row, int64_t now_us)
       : assigner_(assigner), row_(row), now_us_(now_us) {}
 
-  bool Of(const Running& running) {
-    if (running.targeting < 0) return true;
-    const auto index = static_cast<size_t>(running.targeting);
+  bool Of(int32_t targeting) {
+    if (targeting < 0) return true;
+    const auto index = static_cast<size_t>(targeting);
     const size_t bit = index % kRemembered;
     if (index >= kRemembered) return assigner_.programs_[index]->Evaluate(row_, now_us_);
     if (answers_[bit] == Answer::kUnknown) {
@@ -114,11 +114,11 @@ absl::Status Assigner::Add(const v1::Experiment& experiment, const expression::S
   Running running;
   running.definition = experiment;
   running.phase = experiment.ramp_size() == 0 ? 0 : static_cast<uint32_t>(experiment.ramp_size() - 1);
-  running.salt = base::Hash64("arm:" + experiment.salt());
+  Draws draws{base::Hash64("arm:" + experiment.salt()), -1, static_cast<uint32_t>(bounds_.size())};
   double sum = 0, so_far = 0;
   for (const v1::ExperimentArm& arm : experiment.arms()) sum += arm.weight();
-  for (const v1::ExperimentArm& arm : experiment.arms()) running.cumulative.push_back((so_far += arm.weight()) / sum);
-  running.cumulative.back() = 1;
+  for (const v1::ExperimentArm& arm : experiment.arms()) bounds_.push_back((so_far += arm.weight()) / sum);
+  bounds_.back() = 1;
   running.unit_kind = KindIndex(experiment.unit());
   if (kinds_.size() > kKindsMax) {
     return absl::InvalidArgumentError(
@@ -133,7 +133,7 @@ absl::Status Assigner::Add(const v1::Experiment& experiment, const expression::S
       ASSIGN_OR_RETURN(auto program, CompileTargeting(experiment.targeting(), schema));
       programs_.push_back(std::move(program));
     }
-    running.targeting = known->second;
+    running.targeting = draws.targeting = known->second;
   }
   const auto index = static_cast<uint32_t>(running_.size());
   const std::string name = LayerOf(experiment);
@@ -154,6 +154,7 @@ absl::Status Assigner::Add(const v1::Experiment& experiment, const expression::S
   any_sticky_ = any_sticky_ || experiment.sticky();
   by_id_.emplace(experiment.id(), index);
   running_.push_back(std::move(running));
+  draws_.push_back(draws);
   return absl::OkStatus();
 }
 
@@ -168,10 +169,11 @@ bool Assigner::HeldOut(std::span<const Unit> units) const {
   return unit != nullptr && Uniform(Draw(UnitHash(unit->kind, unit->id), holdout_salt_)) < options_.holdout;
 }
 
-int32_t Assigner::DrawArm(const Running& running, uint64_t unit_hash) const {
-  const double u = Uniform(Draw(unit_hash, running.salt));
+int32_t Assigner::DrawArm(const Draws& draws, uint64_t unit_hash) const {
+  const double u = Uniform(Draw(unit_hash, draws.salt));
+  const double* bound = &bounds_[draws.first_bound];
   int32_t arm = 0;
-  while (u >= running.cumulative[static_cast<size_t>(arm)]) ++arm;
+  while (u >= bound[arm]) ++arm;
   return arm;
 }
 
@@ -200,7 +202,8 @@ std::vector<Assigner::Bound> Assigner::BoundArms(std::span<const Unit> units, st
     const Running& running = running_[found->second];
     const int arm = FindArm(running.definition, one.arm);
     if (arm < 0 || layer_taken(running.layer)) continue;
-    if (running.definition.sticky() || eligible->Of(running)) bound.push_back({found->second, arm, Why::kKept});
+    if (running.definition.sticky() || eligible->Of(running.targeting))
+      bound.push_back({found->second, arm, Why::kKept});
   }
   return bound;
 }
@@ -233,19 +236,18 @@ void Assigner::Assign(std::span<const Unit> units, std::span<const Kept> kept, c
           std::ranges::any_of(bound, [&](const Bound& one) { return running_[one.experiment].layer == l; })) {
         continue;
       }
-      const Running& running = running_[range->experiment];
-      if (eligible.Of(running)) hits->push_back({range->experiment, DrawArm(running, hashes[kind]), Why::kDrawn});
+      const Draws& draws = draws_[range->experiment];
+      if (eligible.Of(draws.targeting)) hits->push_back({range->experiment, DrawArm(draws, hashes[kind]), Why::kDrawn});
     }
   }
-  std::ranges::sort(*hits, {}, &Assignment::experiment);
 }
 
 std::vector<Assignment> Assigner::Explain(std::span<const Unit> units, std::span<const Kept> kept,
                                           const expression::Row& row, int64_t now_us) const {
   std::vector<Assignment> hits, all;
   Assign(units, kept, row, now_us, &hits);
+  std::ranges::sort(hits, {}, &Assignment::experiment);
   const bool held_out = HeldOut(units);
-  Eligibility eligible(*this, row, now_us);
   auto hit = hits.begin();
   for (uint32_t i = 0; i < running_.size(); ++i) {
     if (hit != hits.end() && hit->experiment == i) {

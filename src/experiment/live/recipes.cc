@@ -265,14 +265,15 @@ absl::StatusOr<serve::Recipe> Recipes::RecipeOf(std::string_view surface, std::s
 serve::Arms Recipes::Choose(std::string_view surface, std::span<const assignment::Assignment> hits) {
   const auto touching = by_surface_.find(surface);
   if (touching == by_surface_.end()) return {};
-  std::vector<Chosen> chosen;
   std::vector<const assignment::Assignment*> of_surface;
   for (const assignment::Assignment& hit : hits) {
-    if (!std::ranges::binary_search(touching->second, hit.experiment)) continue;
-    chosen.emplace_back(hit.experiment, hit.arm);
-    of_surface.push_back(&hit);
+    if (std::ranges::binary_search(touching->second, hit.experiment)) of_surface.push_back(&hit);
   }
-  if (chosen.empty()) return {};
+  if (of_surface.empty()) return {};
+  // Of equal arms one recipe, whatever the order of the hits.
+  std::ranges::sort(of_surface, {}, &assignment::Assignment::experiment);
+  std::vector<Chosen> chosen;
+  for (const assignment::Assignment* hit : of_surface) chosen.emplace_back(hit->experiment, hit->arm);
   serve::Arms arms;
   absl::StatusOr<serve::Recipe> recipe = RecipeOf(surface, chosen);
   if (!recipe.ok()) {
