@@ -152,7 +152,7 @@ void App::Stop() {
   CancelJobs();
   if (pipeline_.joinable()) pipeline_.join();
   if (maintenance_.joinable()) maintenance_.join();
-  for (std::thread* thread : {&follower_, &sharer_, &checkpointer_, &experimenter_}) {
+  for (std::thread* thread : {&follower_, &sharer_, &checkpointer_, &experimenter_, &guardian_}) {
     if (thread->joinable()) thread->join();
   }
   if (lake_thread_.joinable()) lake_thread_.join();
@@ -355,6 +355,7 @@ void App::StartPipeline() {
   pipeline_ = std::thread([this] { PipelineLoop(); });
   lake_thread_ = std::thread([this] { LakeLoop(); });
   redact_thread_ = std::thread([this] { RedactLoop(); });
+  guardian_ = std::thread([this] { GuardrailsLoop(); });
 }
 
 absl::Status App::RunLake() {

@@ -218,6 +218,8 @@ class App {
   absl::StatusOr<experiment::live::RecipeSource> RecipeSource() const;
   absl::Status OpenExperiments();
   void ExperimentsLoop();
+  /// Stops experiments whose guardrails are harmed.
+  void GuardrailsLoop();
   void MakeCollector();
   absl::Status LoadSnapshot();
   absl::Status CatchUpCatalog();
@@ -298,7 +300,7 @@ class App {
     std::atomic<double> seconds = 0;  ///< what the last one took
   } checkpoint_counts_;
   std::atomic<uint64_t> artifact_failures_ = 0;
-  std::thread pipeline_, maintenance_, lake_thread_, redact_thread_, follower_, sharer_, checkpointer_, experimenter_;
+  std::thread pipeline_, maintenance_, lake_thread_, redact_thread_, follower_, sharer_, checkpointer_, experimenter_, guardian_;
 };
 
 }  // namespace bowerbird::app

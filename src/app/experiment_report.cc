@@ -19,11 +19,6 @@ namespace metrics = experiment::metrics;
 
 constexpr int64_t kDayUs = 86'400'000'000;
 
-absl::StatusOr<std::vector<config::Metric>> DeclaredMetrics(App& app) {
-  ASSIGN_OR_RETURN(const std::string text, app.ConfigText());
-  return config::ParseMetrics(text, "bowerbird.toml");
-}
-
 metrics::MeasureOptions OptionsOf(App& app, const ExperimentView& view) {
   metrics::MeasureOptions options;
   const std::shared_ptr<const config::Config> config = app.config();
@@ -36,6 +31,11 @@ metrics::MeasureOptions OptionsOf(App& app, const ExperimentView& view) {
 }
 
 }  // namespace
+
+absl::StatusOr<std::vector<config::Metric>> DeclaredMetrics(App& app) {
+  ASSIGN_OR_RETURN(const std::string text, app.ConfigText());
+  return config::ParseMetrics(text, "bowerbird.toml");
+}
 
 absl::StatusOr<v1::ExperimentResults> ReportExperiment(App& app, const v1::Experiment& experiment,
                                                        const ExperimentView& view) {

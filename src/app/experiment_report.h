@@ -11,8 +11,12 @@
 #include "app/app.h"
 #include "bowerbird/v1/experiment.pb.h"
 #include "bowerbird/v1/experiment_results.pb.h"
+#include "config/metrics.h"
 
 namespace bowerbird::app {
+
+/// The metrics of the config in force.
+absl::StatusOr<std::vector<config::Metric>> DeclaredMetrics(App& app);
 
 struct ExperimentView {
   std::string segment;              ///< "surface", a user attribute, or none

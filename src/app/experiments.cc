@@ -1,12 +1,15 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "app/app.h"
+#include "app/experiment_report.h"
 #include "app/rankers.h"
 #include "base/hash.h"
 #include "base/json_writer.h"
 #include "base/status_macros.h"
+#include "config/metrics.h"
 #include "store/file.h"
 
 namespace bowerbird::app {
@@ -43,6 +46,10 @@ absl::Status App::OpenExperiments() {
   sources.features = [this] { return features_->Get(); };
   sources.user = [this](std::string_view id) { return AnsweringUser(hasher_.User(id), id); };
   sources.recipes = [this] { return RecipeSource(); };
+  sources.has_metric = [this](std::string_view name) {
+    const absl::StatusOr<std::vector<config::Metric>> metrics = DeclaredMetrics(*this);
+    return metrics.ok() && std::ranges::find(*metrics, name, &config::Metric::name) != metrics->end();
+  };
   sources.on_warning = [this](const std::string& warning) { Warn(warning); };
   ASSIGN_OR_RETURN(experiments_, live::Experiments::Open(std::move(sources)));
   return absl::OkStatus();
@@ -56,6 +63,20 @@ void App::ExperimentsLoop() {
     if (!followed.ok() && JobsCancelled().ok() && problem != last_problem)
       Warn(fmt::format("experiments: {}", problem));
     last_problem = problem;
+  }
+}
+
+void App::GuardrailsLoop() {
+  while (!stop_.WaitForNotificationWithTimeout(absl::Microseconds(config()->experiments.check_interval_us))) {
+    for (const v1::Experiment& experiment : experiments_->List()) {
+      if (experiment.state() != v1::Experiment::RUNNING || !JobsCancelled().ok()) continue;
+      const absl::StatusOr<std::optional<std::string>> harm = JudgeGuardrails(*this, experiment);
+      absl::Status status = harm.status();
+      if (harm.ok() && harm->has_value()) status = experiments_->Stop(experiment.id(), **harm).status();
+      if (!status.ok() && JobsCancelled().ok())
+        Warn(fmt::format("experiment '{}': its guardrails are not judged: {}", experiment.id(),
+                         std::string(status.message())));
+    }
   }
 }
 

@@ -175,9 +175,8 @@ int main(int argc, char** argv) {
 
   LakeCommands lake_commands;
   lake_commands.Add(&program, &run);
-  auto* experiment = program.add_subcommand("experiment", "whether it helped")->require_subcommand(1);
   ExperimentResultCommands experiment_result_commands;
-  experiment_result_commands.Add(experiment, &run);
+  experiment_result_commands.Add(program.get_subcommand("experiment"), &run);
 
   ReplayOptions replay_options;
   auto* replay = program.add_subcommand(

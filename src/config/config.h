@@ -246,7 +246,8 @@ struct Traffic {
 
 /// What holds for all experiments; they themselves live in the log.
 struct Experiments {
-  double holdout = 0;  ///< share of users who are in no experiment
+  double holdout = 0;                       ///< share of users who are in no experiment
+  int64_t check_interval_us = 600'000'000;  ///< how often guardrails are judged
 };
 
 /// [segment]: what an event name of Segment's track call becomes, before the built-in names.

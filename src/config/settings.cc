@@ -105,6 +105,7 @@ void ReadForget(TableReader table, Forget* forget) {
 
 void ReadExperiments(TableReader table, Experiments* experiments) {
   table.Number("holdout", Interval::Closed(0, 0.5), &experiments->holdout);
+  table.Duration("check_interval", kMinuteUs, kDayUs, &experiments->check_interval_us);
   table.RefuseUnknown("[experiments]");
 }
 

@@ -67,11 +67,7 @@ Api::Api(AppHost* apps, Keys* keys, AuditLog* audit, Metrics* metrics, const Opt
   AddTrafficRoutes(this);
   AddExperimentRoutes(this);
   AddOfrepRoutes(this);
-  AddExperimentResultRoutes(
-      [](app::App&, std::string_view id) -> absl::StatusOr<v1::Experiment> {
-        return absl::NotFoundError(fmt::format("experiment: found '{}'; expected one that is kept here", id));
-      },
-      this);
+  AddExperimentResultRoutes([](app::App& app, std::string_view id) { return app.experiments().Get(id); }, this);
 }
 
 Api::~Api() = default;

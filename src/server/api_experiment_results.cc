@@ -77,14 +77,7 @@ HttpResponse PowerResponse(app::App& app, const std::string& metric, double effe
   const absl::StatusOr<v1::ExperimentPower> power = app::ReportPower(app, metric, effect, days);
   if (!power.ok()) return Problem(power.status());
   HttpResponse response;
-  base::JsonWriter json(&response.body);
-  json.BeginObject().Key("metric").String(power->metric()).Key("days").Uint(power->days());
-  json.Key("units").Uint(power->units()).Key("baseline").Double(power->baseline());
-  json.Key("standard_deviation").Double(power->standard_deviation());
-  json.Key("variance_reduction").Double(power->variance_reduction()).Key("effect").Double(power->effect());
-  json.Key("units_needed").Uint(power->units_needed());
-  json.Key("units_needed_without_cuped").Uint(power->units_needed_without_cuped());
-  json.Key("detectable").Double(power->detectable()).Key("days_needed").Uint(power->days_needed()).EndObject();
+  response.body = ToJson(*power);
   return response;
 }
 
@@ -108,6 +101,19 @@ void Power(const std::shared_ptr<HttpRequest>& request, const Responder& respond
 }
 
 }  // namespace
+
+std::string ToJson(const v1::ExperimentPower& power) {
+  std::string text;
+  base::JsonWriter json(&text);
+  json.BeginObject().Key("metric").String(power.metric()).Key("days").Uint(power.days());
+  json.Key("units").Uint(power.units()).Key("baseline").Double(power.baseline());
+  json.Key("standard_deviation").Double(power.standard_deviation());
+  json.Key("variance_reduction").Double(power.variance_reduction()).Key("effect").Double(power.effect());
+  json.Key("units_needed").Uint(power.units_needed());
+  json.Key("units_needed_without_cuped").Uint(power.units_needed_without_cuped());
+  json.Key("detectable").Double(power.detectable()).Key("days_needed").Uint(power.days_needed()).EndObject();
+  return text;
+}
 
 void AddExperimentResultRoutes(const ExperimentById& find, Api* api) {
   api->AddRoute({"GET", "/v1/experiments:power", "admin", Power});

@@ -5,8 +5,12 @@
 #include <string>
 #include <utility>
 
+#include "app/experiment_report.h"
+#include "base/status_macros.h"
+#include "experiment/verdict/report.h"
 #include "mcp/session.h"
 #include "server/api_routes.h"
+#include "server/experiment_result_routes.h"
 #include "server/hosted_app.h"
 #include "server/keys.h"
 #include "server/mcp_tools.h"
@@ -44,8 +48,22 @@ bool Accepts(const HttpRequest& request) {
          accept->find("*/*") != std::string::npos || accept->find("application/*") != std::string::npos;
 }
 
+ExperimentTools Experiments() {
+  ExperimentTools tools;
+  tools.report = [](app::App& app, const std::string& id) -> absl::StatusOr<std::string> {
+    ASSIGN_OR_RETURN(const v1::Experiment experiment, app.experiments().Get(id));
+    ASSIGN_OR_RETURN(const v1::ExperimentResults results, app::ReportExperiment(app, experiment, {}));
+    return experiment::verdict::ToText(results);
+  };
+  tools.power = [](app::App& app, const std::string& metric, double effect) -> absl::StatusOr<std::string> {
+    ASSIGN_OR_RETURN(const v1::ExperimentPower power, app::ReportPower(app, metric, effect, app::kPowerDaysDefault));
+    return ToJson(power);
+  };
+  return tools;
+}
+
 HttpResponse Answer(Api* api, const std::shared_ptr<HttpRequest>& request, bool masked, std::string revision) {
-  McpTools tools(api, {request, masked}, ExperimentTools());
+  McpTools tools(api, {request, masked}, Experiments());
   mcp::Session session({BOWERBIRD_VERSION, kInstructions, std::move(revision)}, &tools);
   std::optional<std::string> answer = session.Handle(request->body);
   HttpResponse response;
