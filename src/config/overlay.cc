@@ -1,14 +1,12 @@
 #include "config/overlay.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "base/status_macros.h"
 #include "config/problem_list.h"
 #include "config/problems.h"
+#include "config/toml_text.h"
 #include "config/toml_value.h"
 
 namespace bowerbird::config {
@@ -60,91 +58,6 @@ void Lay(const TomlValue& patch, std::string_view path, TomlValue* onto, std::ve
   }
 }
 
-std::string StringText(std::string_view value) {
-  std::string text = "\"";
-  for (const char c : value) {
-    if (c == '"' || c == '\\') {
-      text += '\\';
-      text += c;
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      text += fmt::format("\\u{:04X}", static_cast<unsigned>(c));
-    } else {
-      text += c;
-    }
-  }
-  return text + '"';
-}
-
-std::string NumberText(double number) {
-  if (std::isnan(number)) return "nan";
-  if (std::isinf(number)) return number > 0 ? "inf" : "-inf";
-  std::string text = fmt::format("{}", number);
-  if (text.find_first_of(".e") == std::string::npos) text += ".0";
-  return text;
-}
-
-/// A key as TOML takes it: PathKey cuts long ones for messages.
-std::string KeyText(std::string_view key) {
-  std::string bare = PathKey(key);
-  return bare.starts_with('"') ? StringText(key) : bare;
-}
-
-absl::Status WriteValue(const TomlValue& value, std::string* text) {
-  switch (value.kind) {
-    case Kind::kString:
-      *text += StringText(value.text);
-      break;
-    case Kind::kInteger:
-      *text += fmt::format("{}", value.integer);
-      break;
-    case Kind::kFloat:
-      *text += NumberText(value.number);
-      break;
-    case Kind::kBool:
-      *text += value.boolean ? "true" : "false";
-      break;
-    case Kind::kDate:
-      return absl::InvalidArgumentError(fmt::format("line {}: found a date or time; no key takes one", value.line));
-    case Kind::kArray:
-      // A line an element: a line may hold so many dots only.
-      *text += "[";
-      for (const TomlValue& element : value.elements) {
-        *text += "\n";
-        RETURN_IF_ERROR(WriteValue(element, text));
-        *text += ",";
-      }
-      *text += "]";
-      break;
-    case Kind::kTable: {
-      const char* separator = "{";
-      for (const TomlMember& member : value.members) {
-        *text += fmt::format("{}{} = ", std::exchange(separator, ", "), KeyText(member.key));
-        RETURN_IF_ERROR(WriteValue(member.value, text));
-      }
-      *text += value.members.empty() ? "{}" : "}";
-      break;
-    }
-  }
-  return absl::OkStatus();
-}
-
-/// A table under its header: its values first, then its tables.
-absl::Status WriteTable(const TomlValue& table, const std::string& header, std::string* text) {
-  if (!header.empty()) *text += fmt::format("[{}]\n", header);
-  for (const TomlMember& member : table.members) {
-    if (member.value.kind == Kind::kTable) continue;
-    *text += KeyText(member.key) + " = ";
-    RETURN_IF_ERROR(WriteValue(member.value, text));
-    *text += "\n";
-  }
-  for (const TomlMember& member : table.members) {
-    if (member.value.kind != Kind::kTable) continue;
-    const std::string below = header.empty() ? KeyText(member.key) : header + "." + KeyText(member.key);
-    RETURN_IF_ERROR(WriteTable(member.value, below, text));
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 absl::StatusOr<OverlaidText> Overlay(std::string_view text, std::string_view patch, std::string_view patch_file) {
@@ -152,7 +65,7 @@ absl::StatusOr<OverlaidText> Overlay(std::string_view text, std::string_view pat
   ASSIGN_OR_RETURN(const TomlValue changes, Read(patch, patch_file));
   OverlaidText result;
   Lay(changes, "", &patched, &result.changed);
-  RETURN_IF_ERROR(WriteTable(patched, "", &result.text));
+  ASSIGN_OR_RETURN(result.text, TomlText(patched));
   return result;
 }
 
