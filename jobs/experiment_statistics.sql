@@ -107,7 +107,7 @@ repeated_prints AS (
 told AS (
   SELECT
     m.person AS person,
-    CASE WHEN e.event_time >= m.at THEN 1 WHEN e.receive_time > m.at THEN 2 ELSE 0 END AS period{{event_columns}}
+    CASE WHEN e.event_time >= m.at THEN 1{{neither}} ELSE 0 END AS period{{event_columns}}
   {{member_events}}),
 sums AS (
   SELECT t.person AS person, sum(CASE WHEN t.period = 2 THEN 1 ELSE 0 END) AS skewed, count(*) AS events{{sum_columns}}

@@ -12,7 +12,7 @@ using testing::HasSubstr;
 
 std::string ProblemOf(const std::string& metric) {
   const auto metrics = ParseMetrics(
-      "[items.attributes]\nprice = \"number\"\n[events.rate.attributes]\nstars = \"number\"\nwhy = \"string\"\n"
+      "[items.attributes]\ncost = \"number\"\n[events.rate.attributes]\nstars = \"number\"\nwhy = \"string\"\n"
       "[metrics.m]\n" +
           metric,
       "t");
@@ -22,13 +22,13 @@ std::string ProblemOf(const std::string& metric) {
 TEST(MetricsTest, AreReadWithTheirDefaults) {
   const auto metrics = ParseMetrics(R"(
 [items.attributes]
-price = "number"
+cost = "number"
 [metrics.clicks]
 kind = "mean"
 on = ["click"]
 [metrics.margin]
 kind = "ratio"
-numerator = { on = ["purchase"], of = "item.price", where = "event.surface == 'home'" }
+numerator = { on = ["purchase"], of = "item.cost", where = "event.surface == 'home'" }
 denominator = { on = ["impression"] }
 better = "down"
 minimum_effect = 0.05
@@ -51,7 +51,7 @@ to = 13
   EXPECT_EQ(clicks.winsorize, 0.999);
   EXPECT_EQ(clicks.covariate_days, 14u);
   const Metric& margin = (*metrics)[1];
-  EXPECT_EQ(margin.source.of, "item.price");
+  EXPECT_EQ(margin.source.of, "item.cost");
   EXPECT_EQ(margin.source.where, "event.surface == 'home'");
   EXPECT_THAT(margin.denominator.on, testing::ElementsAre("impression"));
   EXPECT_FALSE(margin.up_is_better);
@@ -64,15 +64,15 @@ to = 13
 TEST(MetricsTest, WhatIsReadOfTheItemIsStampedFromNowOn) {
   const ParseResult parsed = Parse(R"(
 [items.attributes]
-price = "number"
+cost = "number"
 [metrics.revenue]
 kind = "mean"
 on = ["purchase"]
-of = "item.price"
+of = "item.cost"
 )",
                                    "t");
   ASSERT_NE(parsed.config, nullptr);
-  EXPECT_TRUE(parsed.config->FindItemAttribute("price")->stamp);
+  EXPECT_TRUE(parsed.config->FindItemAttribute("cost")->stamp);
 }
 
 TEST(MetricsTest, RefusesWhatCannotBeCounted) {
@@ -88,7 +88,7 @@ TEST(MetricsTest, RefusesWhatCannotBeCounted) {
            {"kind = \"mean\"\non = [\"click\"]\nof = \"item.brand\"", "metrics.m.of"},
            {"kind = \"mean\"\non = [\"click\"]\nwhere = \"event.weight > 1\"", "metrics.m.where"},
            {"kind = \"mean\"\non = [\"click\"]\nwhere = \"event.at > now - 7d\"", "metrics.m.where"},
-           {"kind = \"mean\"\non = [\"click\"]\nwhere = \"price > 1\"", "metrics.m.where"},
+           {"kind = \"mean\"\non = [\"click\"]\nwhere = \"cost > 1\"", "metrics.m.where"},
            {"kind = \"mean\"\non = [\"click\"]\nbetter = \"more\"", "metrics.m.better"},
            {"kind = \"mean\"\non = [\"click\"]\nminimum_effect = 0", "metrics.m.minimum_effect"},
            {"kind = \"mean\"\non = [\"click\"]\nwinsorize = 99", "metrics.m.winsorize"},

@@ -279,6 +279,8 @@ absl::StatusOr<std::string> StatisticsSql(const StatisticsQuestion& question, la
   add("{{entered_day}}", DayOf("v.at", engine));
   add("{{covariate_days}}", fmt::format("{}", days));
   add("{{member_events}}", member_events);
+  // No arm may have caused what was done without an experiment.
+  add("{{neither}}", question.of_history ? "" : " WHEN e.receive_time > m.at THEN 2");
   add("{{shown_columns}}", views.shown);
   add("{{id_columns}}", views.id);
   add("{{person_columns}}", views.person);
