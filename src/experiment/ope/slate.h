@@ -39,9 +39,9 @@ struct LoggedPosition {
 /// probabilities are then the same.
 struct LoggedSlate {
   std::string request;
+  std::vector<LoggedPosition> positions;  ///< ascending by position; may be empty
   /// Answers that depend on each other have the same, such as those to one user; 0: of none.
   uint64_t cluster = 0;
-  std::vector<LoggedPosition> positions;  ///< ascending by position; may be empty
 };
 
 enum class PropensityKind : uint8_t { kConditional, kMarginal };
