@@ -514,6 +514,7 @@ TEST_F(OracleTest, SparkCountsTheSame) {
   MeasureOptions options;
   options.engine = lake::Engine::kSpark;
   options.spark_program = spark;
+  options.limits.seconds = 3000;
   const auto found = Measure(lake_.get(), question_, options);
   ASSERT_TRUE(found.ok()) << found.status();
   const Oracle oracle(world);
