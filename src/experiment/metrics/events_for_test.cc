@@ -1,15 +1,12 @@
 #include "experiment/metrics/events_for_test.h"
 
 #include <fmt/format.h>
-#include <gtest/gtest.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "base/hash.h"
 #include "base/rng.h"
-#include "base/time_text.h"
-#include "lake/sql.h"
 
 namespace bowerbird::experiment::metrics {
 namespace {
@@ -168,8 +165,6 @@ class WorldMaker {
   TestWorld world_;
 };
 
-std::string Literal(const std::string& text) { return text.empty() ? "NULL" : "'" + text + "'"; }
-
 }  // namespace
 
 uint64_t TestKey(const std::string& user) { return base::Hash64(user) | 1; }
@@ -230,37 +225,5 @@ q = 0.7
 }
 
 TestWorld MakeTestWorld(uint64_t seed) { return WorldMaker(seed).Make(); }
-
-void WriteExposures(const std::vector<v1::Exposure>& exposures, lake::Lake* lake) {
-  std::string values;
-  int64_t offset = 0;
-  for (const v1::Exposure& one : exposures) {
-    const std::string time = base::FormatTimeUs(one.time_us());
-    values +=
-        fmt::format("{}({}, {}, {}, {}, {}, {}, {}, {}, TIMESTAMP '{}', {}, {}, 0, {})", values.empty() ? "" : ", ",
-                    Literal(one.experiment()), Literal(one.arm()), one.revision(), one.phase(), Literal(one.unit()),
-                    Literal(one.unit_id()), Literal(one.user()),
-                    one.user().empty() ? "NULL" : fmt::format("{}", static_cast<int64_t>(TestKey(one.user()))),
-                    time.substr(0, time.size() - 1), Literal(one.surface()), one.forced() ? "TRUE" : "FALSE", offset++);
-  }
-  const auto table = lake->JobTable("exposures");
-  ASSERT_TRUE(table.ok()) << table.status();
-  const absl::MutexLock lock(&(*table)->writing());
-  const std::string file = lake->folder() + "/exposures/.new.parquet";
-  lake::SqlQuery query;
-  query.limits.seconds = 300;
-  query.sql = fmt::format(
-      "SELECT * FROM (VALUES {}) t(experiment, arm, revision, phase, unit, unit_id, \"user\", user_key, time, surface, "
-      "forced, \"partition\", \"offset\")",
-      values);
-  const auto rows = lake::RunSqlTo({}, query, file);
-  ASSERT_TRUE(rows.ok()) << rows.status();
-  lake::Manifest next = *(*table)->manifest();
-  const std::string day = base::FormatTimeUs(kTestBeginUs).substr(0, 10);
-  const auto part = lake::AdoptPart(*table, file, "date=" + day, ++next.sequence, *rows, kTestBeginUs, kTestEndUs);
-  ASSERT_TRUE(part.ok()) << part.status();
-  next.parts.push_back(*part);
-  ASSERT_TRUE((*table)->Commit(std::move(next)).ok());
-}
 
 }  // namespace bowerbird::experiment::metrics

@@ -8,7 +8,6 @@
 
 #include "bowerbird/v1/event.pb.h"
 #include "bowerbird/v1/experiment.pb.h"
-#include "lake/lake.h"
 
 namespace bowerbird::experiment::metrics {
 
@@ -38,8 +37,5 @@ TestWorld MakeTestWorld(uint64_t seed);
 
 /// As the log does: never 0.
 uint64_t TestKey(const std::string& user);
-
-/// The exposures as a table of the lake. Two other experiments, "banner" and "footer", have some, too.
-void WriteExposures(const std::vector<v1::Exposure>& exposures, lake::Lake* lake);
 
 }  // namespace bowerbird::experiment::metrics

@@ -395,7 +395,10 @@ class OracleTest : public lake::LakeTest {
       Append(log::Topic::kEvents, static_cast<uint32_t>(one.event.user_key() >> 8) % 2, one.event.user(),
              one.event.SerializeAsString());
     }
-    WriteExposures(world.exposures, lake_.get());
+    for (v1::Exposure exposure : world.exposures) {
+      if (!exposure.user().empty()) exposure.set_user_key(TestKey(exposure.user()));
+      Append(log::Topic::kExposures, 0, exposure.user(), exposure.SerializeAsString());
+    }
   }
   void SetUp() override {
     clock_.Set(kTestBeginUs - 30 * kTestDayUs);
