@@ -106,7 +106,7 @@ class Judge {
     const std::string_view why = answer_.Read(record_, *logged.surface, logged.scoring, sources_.categories);
     if (!why.empty()) return LeaveOut(why);
     if (request.time_us + sources_.objectives->window_us_max() >= join_.as_of_us()) return LeaveOut(kOpenWindow);
-    Drawn drawn{request.partition, request.offset, {request.id, request.user, {}}};
+    Drawn drawn{request.partition, request.offset, {.request = request.id, .positions = {}, .cluster = request.user}};
     for (uint32_t place = 0; place < answer_.positions(); ++place) {
       double reward = 0;
       for (uint64_t left = request.shown[place].hits; left != 0; left &= left - 1)
