@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "base/rng.h"
 #include "base/status_macros.h"
 #include "bowerbird/v1/item.pb.h"
 #include "catalog/keys.h"
@@ -55,6 +56,13 @@ absl::Status MakeOnce(const std::string& path) {
 }
 
 }  // namespace
+
+absl::Status Secrets::WriteGuessable(const std::string& path, uint64_t seed) {
+  base::Rng rng(seed);
+  std::string bytes(kMagic);
+  for (size_t i = 0; i < sizeof(base::HashSeed) + kCursorKeyBytes; ++i) bytes += static_cast<char>(rng.Below(256));
+  return store::AtomicWriteFile(path, bytes, store::Privacy::kSecret);
+}
 
 absl::StatusOr<Secrets> Secrets::LoadOrCreate(const std::string& path) {
   const size_t size = kMagic.size() + sizeof(base::HashSeed) + kCursorKeyBytes;

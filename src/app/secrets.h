@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -15,6 +16,8 @@ struct Secrets {
   std::string cursor_key;  ///< 32 bytes
   /// Reads `path`, or makes it when it is absent. DataLoss: the file is not one of ours.
   static absl::StatusOr<Secrets> LoadOrCreate(const std::string& path);
+  /// Writes `path` with a secret that everybody can make: for simulations, whose runs are to be equal.
+  static absl::Status WriteGuessable(const std::string& path, uint64_t seed);
   /// Tells two secrets apart without telling either: 32 hexadecimal digits.
   std::string Fingerprint() const;
 };

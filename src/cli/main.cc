@@ -356,6 +356,7 @@ int main(int argc, char** argv) {
   const absl::Status status = run();
   bowerbird::remote::EndRemoteFiles();
   if (!status.ok()) {
+    std::fflush(stdout);  // what was said before comes before
     std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
     return 1;
   }

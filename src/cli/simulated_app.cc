@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "app/secrets.h"
 #include "base/status_macros.h"
 #include "collect/collector.h"
 
@@ -42,6 +43,8 @@ absl::StatusOr<std::unique_ptr<SimulatedApp>> SimulatedApp::Make(const std::stri
                                                                  int64_t now_us) {
   ASSIGN_OR_RETURN(const bool made, app::App::InitFolder(dir, "default", config));
   if (!made) return absl::FailedPreconditionError(fmt::format("{}: found an app; expected a new folder", dir));
+  // Keys break ties, and order what is learned from: with others, another run would be another one.
+  RETURN_IF_ERROR(app::Secrets::WriteGuessable(dir + "/apps/default/secret", 1));
   std::unique_ptr<SimulatedApp> simulated(new SimulatedApp());
   simulated->clock_.Set(now_us);
   app::App::Options options;

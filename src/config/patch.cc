@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <utility>
 
 #include "base/status_macros.h"
@@ -70,6 +71,37 @@ void Merge(const TomlValue& change, TomlValue* into) {
     MergeIntoList(change, into);
   } else {
     *into = change;
+  }
+}
+
+const TomlValue* FindIn(const TomlValue& table, std::string_view key) {
+  const TomlMember* member = table.kind == Kind::kTable ? table.Find(key) : nullptr;
+  return member == nullptr ? nullptr : &member->value;
+}
+
+bool Lists(const TomlValue& array, std::string_view name) {
+  return std::ranges::any_of(array.elements, [&](const TomlValue& element) { return element.text == name; });
+}
+
+/// A surface's weights of generators that it has no more go with them: they would be refused, and a change can only
+/// add.
+void DropWeights(const TomlValue& before, TomlValue* after) {
+  const TomlValue* surfaces_before = FindIn(before, "surfaces");
+  const auto surfaces = std::ranges::find(after->members, "surfaces", &TomlMember::key);
+  if (surfaces_before == nullptr || surfaces == after->members.end()) return;
+  for (TomlMember& surface : surfaces->value.members) {
+    const TomlValue* was = FindIn(*surfaces_before, surface.key);
+    const TomlValue* had = was == nullptr ? nullptr : FindIn(*was, "generators");
+    const TomlValue* has = FindIn(surface.value, "generators");
+    const TomlValue* weighed = was == nullptr ? nullptr : FindIn(*was, "weights");
+    if (had == nullptr || has == nullptr || weighed == nullptr) continue;
+    const auto weights = std::ranges::find(surface.value.members, "weights", &TomlMember::key);
+    if (weights == surface.value.members.end()) continue;
+    std::erase_if(weights->value.members, [&](const TomlMember& weight) {
+      const TomlValue* unchanged = FindIn(*weighed, weight.key);
+      return Lists(*had, weight.key) && !Lists(*has, weight.key) && unchanged != nullptr &&
+             unchanged->number == weight.value.number;
+    });
   }
 }
 
@@ -140,11 +172,13 @@ std::string RuleText(const Rule& rule) {
 }  // namespace
 
 absl::StatusOr<std::string> Patched(std::string_view text, std::span<const Change> changes) {
-  ASSIGN_OR_RETURN(TomlValue root, ReadToml(text, "bowerbird.toml"));
+  ASSIGN_OR_RETURN(const TomlValue before, ReadToml(text, "bowerbird.toml"));
+  TomlValue root = before;
   for (size_t i = 0; i < changes.size(); ++i) {
     ASSIGN_OR_RETURN(const TomlValue change, ReadChange(i, changes[i]));
     Merge(change, &root);
   }
+  DropWeights(before, &root);
   return TomlText(root);
 }
 
@@ -159,6 +193,11 @@ std::vector<std::string> RecipeLines(const Config& config, std::string_view name
   for (const std::string& generator : surface->generators) {
     const auto weight = surface->weights.find(generator);
     lines.Add("weights." + generator, weight == surface->weights.end() ? 1.0 : weight->second);
+  }
+  const std::map<std::string, double> weights(surface->weights.begin(), surface->weights.end());
+  for (const auto& [feature, weight] : weights) {
+    if (std::ranges::find(surface->generators, feature) == surface->generators.end())
+      lines.Add("weights." + feature, weight);
   }
   lines.Add("candidates_max", surface->candidates_max);
   lines.Add("ranked_max", surface->ranked_max);

@@ -17,8 +17,8 @@ struct Change {
 };
 
 /// The config `text` with the changes in it, in order: tables are merged, anything else is replaced. A text of the same
-/// meaning, without comments, not yet checked. Only the parts that answers are computed from can be changed: surfaces
-/// and generators.
+/// meaning, without comments, not yet checked. Weights of generators that a surface has no more are left out. Only the
+/// parts that answers are computed from can be changed: surfaces and generators.
 ///
 /// InvalidArgument: `text` is no TOML; with the number of the change and what would be accepted, a path or value that
 /// is not TOML, or another part of the config.

@@ -67,6 +67,19 @@ TEST(PatchTest, EveryPresetMeansTheSame) {
   }
 }
 
+TEST(PatchTest, WeightsOfGeneratorsThatAreGoneGoWithThem) {
+  const auto config = ParsePatched({{"surfaces.home.generators", "[\"fresh\"]"}});
+  EXPECT_FALSE(config->FindSurface("home")->weights.contains("trending"));
+  const auto said = Patched(
+      kText, std::vector<Change>{{"surfaces.home.generators", "[\"fresh\"]"}, {"surfaces.home.weights.trending", "3"}});
+  EXPECT_EQ(Parse(*said, "").config, nullptr) << "what the change itself says is not passed over";
+}
+
+TEST(PatchTest, WeightsOfFeaturesAreOfTheRecipe) {
+  const auto was = ParsePatched({}), changed = ParsePatched({{"surfaces.home.weights.popularity", "0.5"}});
+  EXPECT_NE(RecipeLines(*was, "home"), RecipeLines(*changed, "home"));
+}
+
 TEST(PatchTest, ReplacesValuesAndMergesTables) {
   const auto config = ParsePatched({{"surfaces.home.diversity", "0.4"},
                                     {"surfaces.home.generators", "[\"fresh\", \"popular\", \"trending\"]"},

@@ -300,7 +300,7 @@ weight = 2.5
 flags = {"layout.columns" = 4}
 [arms.changes]
 surfaces.home.diversity = 0.875
-surfaces.home.weights = { popular = 2 }
+surfaces.home.weights = { trending = 2 }
 [[forced]]
 unit = "tester"
 arm = "diverse"
@@ -312,7 +312,7 @@ arm = "diverse"
   EXPECT_THAT(diff, HasSubstr("control: as the config in force"));
   EXPECT_THAT(diff, HasSubstr("-> 0.875"));
   std::string exported = run({"experiment", "export", "diverse"});
-  exported = exported.substr(0, exported.find("using the server"));
+  exported = exported.substr(exported.find("id = "));
   exported.replace(exported.find("\"diverse\""), 9, "\"again\"");
   const std::string again = WriteFile(folder_.path(), "again.toml", exported);
   run({"experiment", "create", again});

@@ -11,7 +11,6 @@ namespace {
 
 using testing::HasSubstr;
 
-std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
 double NumberAt(const std::string& json, const std::string& pointer) {
   const std::string text = At(json, pointer);
   EXPECT_FALSE(text.empty() || text == "null") << pointer;
@@ -23,7 +22,7 @@ TEST(OffPolicyTest, OneLogJudgesRecipesThatAreDeployedToo) {
   const std::string dir = folder.path() + "/explored";
   const Outcome simulated = RunProgram({"sim", "ope", "--dir", dir, "--recipes", "6", "--requests", "600", "--users",
                                         "300", "--items", "300", "--days", "5", "--json"});
-  const std::string json = FirstLine(simulated.output);
+  const std::string json = JsonLine(simulated.output);
   ASSERT_EQ(At(json, "/answers"), "600") << simulated.output;
   EXPECT_EQ(At(json, "/left_out"), "{}");
   EXPECT_EQ(At(json, "/rows/0/recipe"), "as_logged");
@@ -41,7 +40,7 @@ TEST(OffPolicyTest, OneLogJudgesRecipesThatAreDeployedToo) {
   const std::string popular = WriteFile(folder.path(), "popular.toml", "[surfaces.home]\ngenerators = ['popular']\n");
   const Outcome judged = RunProgram({"ope", "--dir", dir, "--recipe", cooler, "--recipe", popular, "--json"});
   ASSERT_EQ(judged.exit_status, 0) << judged.output;
-  const std::string report = FirstLine(judged.output);
+  const std::string report = JsonLine(judged.output);
   EXPECT_EQ(At(report, "/answers"), "600");
   EXPECT_EQ(At(report, "/earned"), At(json, "/earned"));
   if (At(json, "/rows/1/refused") == "null") {

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "base/clock.h"
 
@@ -120,6 +121,15 @@ std::string At(const std::string& json, std::string_view pointer) {
   if (parser.parse(json).get(document) || document.at_pointer(pointer).get(value)) return "";
   std::string_view text;
   return value.get(text) == simdjson::SUCCESS ? std::string(text) : simdjson::minify(value);
+}
+
+std::string JsonLine(const std::string& output) {
+  std::istringstream lines(output);
+  std::string found;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with('{')) found = line;
+  }
+  return found;
 }
 
 std::vector<std::string> ItemIds(const std::string& answer) {

@@ -15,7 +15,7 @@ namespace bowerbird::end_to_end {
 /// What one run of the binary left.
 struct Outcome {
   int exit_status = -1;
-  std::string output;  ///< standard output, then standard error
+  std::string output;  ///< standard output and standard error, as they came
 };
 /// Runs `bowerbird ARGS...` to its end.
 Outcome RunProgram(const std::vector<std::string>& args);
@@ -52,6 +52,8 @@ class RunningServer {
 
 /// The text at a JSON pointer such as "/items/0/id": a string as it is, anything else as JSON. "" when there is none.
 std::string At(const std::string& json, std::string_view pointer);
+/// The last line of an output that is a JSON object; "" when there is none.
+std::string JsonLine(const std::string& output);
 /// The "id" of each element of "items".
 std::vector<std::string> ItemIds(const std::string& answer);
 

@@ -12,11 +12,11 @@ namespace {
 
 using testing::HasSubstr;
 
-/// Standard output of a command that must succeed; what it says on standard error comes after.
+/// What a command that must succeed says.
 std::string Json(const std::vector<std::string>& args) {
   const Outcome outcome = RunProgram(args);
   EXPECT_EQ(outcome.exit_status, 0) << outcome.output;
-  return outcome.output.substr(0, outcome.output.find('\n'));
+  return JsonLine(outcome.output);
 }
 
 double Number(const std::string& json, std::string_view pointer) {
