@@ -300,7 +300,8 @@ class App {
     std::atomic<double> seconds = 0;  ///< what the last one took
   } checkpoint_counts_;
   std::atomic<uint64_t> artifact_failures_ = 0;
-  std::thread pipeline_, maintenance_, lake_thread_, redact_thread_, follower_, sharer_, checkpointer_, experimenter_, guardian_;
+  std::thread pipeline_, maintenance_, lake_thread_, redact_thread_, follower_, sharer_, checkpointer_, experimenter_,
+      guardian_;
 };
 
 }  // namespace bowerbird::app

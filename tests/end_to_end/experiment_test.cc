@@ -138,7 +138,7 @@ TEST_F(ExperimentTest, ARampMovesNobody) {
   before = look();
   EXPECT_LT(before.size(), 60u);
   const std::string ramped = Done("POST", "/v1/experiments/ramped:ramp", R"({"traffic":1})");
-  EXPECT_EQ(At(ramped, "/ramp/1/traffic"), "1.0");
+  EXPECT_EQ(At(ramped, "/ramp/1/traffic"), "1");
   const auto after = look();
   EXPECT_EQ(after.size(), 200u);
   for (const auto& [user, arm] : before) EXPECT_EQ(after.at(user), arm);
