@@ -175,7 +175,7 @@ class ProtocolTest(Async):
                 docs = await ask(session, "search_docs", query="lake retention", count=3)
                 self.assertEqual(len(docs["sections"]), 3)
                 self.assertIn("no experiment 'checkout'", await refused(session, "experiment_report", experiment="checkout"))
-                self.assertIn("metric 'joy'", await refused(session, "power", metric="joy", effect=0.02))
+                self.assertIn("found 'joy'", await refused(session, "power", metric="joy", effect=0.02))
 
     async def test_resources_are_documents_and_tables(self):
         async for transport, session, _ in self.both():
