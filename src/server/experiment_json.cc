@@ -13,6 +13,7 @@
 #include "base/json_writer.h"
 #include "base/status_macros.h"
 #include "catalog/problem.h"
+#include "collect/item_json.h"
 
 namespace bowerbird::server {
 namespace {
@@ -185,31 +186,6 @@ absl::Status Parse(std::string_view json, int fields_max, pb::Message* message) 
   return Reader(fields_max).Read(object, "", message);
 }
 
-void Write(const v1::Value& value, JsonWriter* json) {
-  switch (value.kind_case()) {
-    case v1::Value::kBoolValue:
-      json->Bool(value.bool_value());
-      return;
-    case v1::Value::kNumberValue:
-      json->Double(value.number_value());
-      return;
-    case v1::Value::kStringValue:
-      json->String(value.string_value());
-      return;
-    case v1::Value::kTimeUs:
-      json->Int(value.time_us());
-      return;
-    case v1::Value::kStrings:
-      json->BeginArray();
-      for (const std::string& one : value.strings().values()) json->String(one);
-      json->EndArray();
-      return;
-    case v1::Value::KIND_NOT_SET:
-      json->Null();
-      return;
-  }
-}
-
 void Write(const pb::Message& message, JsonWriter* json);
 
 void WriteOne(const pb::Message& message, const pb::FieldDescriptor* field, int index, JsonWriter* json) {
@@ -241,7 +217,7 @@ void WriteOne(const pb::Message& message, const pb::FieldDescriptor* field, int 
     case pb::FieldDescriptor::CPPTYPE_MESSAGE: {
       const pb::Message& child =
           repeated ? reflection->GetRepeatedMessage(message, field, index) : reflection->GetMessage(message, field);
-      if (const auto* value = dynamic_cast<const v1::Value*>(&child)) return Write(*value, json);
+      if (const auto* value = dynamic_cast<const v1::Value*>(&child)) return collect::WriteValue(*value, json);
       return Write(child, json);
     }
     default:
@@ -312,7 +288,7 @@ void WriteMessage(const pb::Message& message, std::string* out) {
 
 void WriteValue(const v1::Value& value, std::string* out) {
   JsonWriter json(out);
-  Write(value, &json);
+  collect::WriteValue(value, &json);
 }
 
 absl::StatusOr<OfrepContext> ParseOfrep(std::string_view body) {

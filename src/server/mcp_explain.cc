@@ -8,6 +8,7 @@
 
 #include "base/json_writer.h"
 #include "base/time_text.h"
+#include "collect/item_json.h"
 
 namespace bowerbird::server {
 namespace {
@@ -87,31 +88,6 @@ void WriteSignal(const v1::ProfileSignal& signal, bool masked, JsonWriter* json)
     json->EndArray();
   }
   json->EndObject();
-}
-
-void WriteValue(const v1::Value& value, JsonWriter* json) {
-  switch (value.kind_case()) {
-    case v1::Value::kBoolValue:
-      json->Bool(value.bool_value());
-      return;
-    case v1::Value::kNumberValue:
-      json->Double(value.number_value());
-      return;
-    case v1::Value::kStringValue:
-      json->String(value.string_value());
-      return;
-    case v1::Value::kTimeUs:
-      json->String(Time(value.time_us()));
-      return;
-    case v1::Value::kStrings:
-      json->BeginArray();
-      for (const std::string& text : value.strings().values()) json->String(text);
-      json->EndArray();
-      return;
-    case v1::Value::KIND_NOT_SET:
-      json->Null();
-      return;
-  }
 }
 
 std::string Summary(const v1::ProfileResponse& profile) {
@@ -205,7 +181,7 @@ std::string ExplainProfile(const v1::ProfileResponse& profile, const v1::User* a
     }
     for (const auto& [name, value] : sorted) {
       json.Key(name);
-      WriteValue(*value, &json);
+      collect::WriteValue(*value, &json);
     }
     json.EndObject();
   }
