@@ -56,7 +56,7 @@ endmacro()
 function(bowerbird_use_precompiled target from)
   if(BOWERBIRD_PRECOMPILE)
     target_precompile_headers(${target} REUSE_FROM ${from})
-    target_compile_options(${target} PRIVATE -fpch-preprocess)
+    target_compile_options(${target} PRIVATE ${BOWERBIRD_PRECOMPILE_OPTIONS})
   endif()
 endfunction()
 

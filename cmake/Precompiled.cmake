@@ -13,7 +13,7 @@ set(_precompiled
 function(bowerbird_precompile target)
   cmake_parse_arguments(P "" "" "LIBS;HEADERS" ${ARGN})
   target_link_libraries(${target} PUBLIC bowerbird_options absl::flat_hash_map absl::statusor absl::synchronization fmt::fmt protobuf::libprotobuf ${P_LIBS})
-  target_compile_options(${target} PRIVATE -fpch-preprocess)
+  target_compile_options(${target} PRIVATE ${BOWERBIRD_PRECOMPILE_OPTIONS})
   target_precompile_headers(${target} PRIVATE ${_precompiled} ${P_HEADERS})
 endfunction()
 add_library(bowerbird_precompiled STATIC ${CMAKE_BINARY_DIR}/precompiled.cc)

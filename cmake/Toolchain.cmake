@@ -7,8 +7,13 @@ find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE_PROGRAM})
 endif()
-# Two thirds of a cold build are the same library headers, read again for each file. The builds precompile
-# them, but for dev, so that every file is known to include what it uses.
+# What lets ccache know precompiled headers by what they say.
+set(BOWERBIRD_PRECOMPILE_OPTIONS -fpch-preprocess)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  set(BOWERBIRD_PRECOMPILE_OPTIONS "SHELL:-Xclang -fno-pch-timestamp")
+endif()
+# Two thirds of a cold build are the same library headers, read again for each file. The builds precompile them; clang-tidy
+# reads every file without (tools/tidy.py), so that each is known to include what it uses.
 option(BOWERBIRD_PRECOMPILE "Precompile the library headers that most files include" OFF)
 find_program(MOLD_PROGRAM mold)
 if(MOLD_PROGRAM)

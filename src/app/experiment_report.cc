@@ -66,6 +66,7 @@ absl::StatusOr<v1::ExperimentPower> ReportPower(App& app, std::string_view metri
   const auto found = std::ranges::find(declared, metric, &config::Metric::name);
   if (found == declared.end()) {
     std::vector<std::string> names;
+    names.reserve(declared.size());
     for (const config::Metric& one : declared) names.push_back(one.name);
     return absl::NotFoundError(
         fmt::format("metric: found '{}'; expected one of the config: {}", metric, fmt::join(names, ", ")));

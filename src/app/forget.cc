@@ -49,9 +49,11 @@ absl::StatusOr<uint32_t> App::ForgetUser(std::string_view id) {
       engine_->Forget(one);
     }
     std::vector<features::RowKey> rows;
+    rows.reserve(ids.size());
     for (const std::string& one : ids) rows.push_back(features::RowKey::Of(hasher_, one));
     RETURN_IF_ERROR(features_->RemoveUsers(rows).status());
     std::vector<catalog::UserKey> keys;
+    keys.reserve(ids.size());
     for (const std::string& one : ids) keys.push_back(hasher_.User(one));
     RETURN_IF_ERROR(experiments_->Forget(keys));
     forgotten += static_cast<uint32_t>(ids.size());

@@ -80,6 +80,7 @@ absl::StatusOr<Arguments> ReadArguments(const Tool& tool, simdjson::dom::object 
                                         [&](const Parameter& one) { return one.name == field.key; });
     if (parameter == tool.parameters.end()) {
       std::vector<std::string> names;
+      names.reserve(tool.parameters.size());
       for (const Parameter& one : tool.parameters) names.push_back(one.name);
       return absl::InvalidArgumentError(
           fmt::format("{}: {} takes no such argument; expected {}", field.key.substr(0, 80), tool.name,

@@ -64,6 +64,7 @@ absl::StatusOr<std::shared_ptr<const config::Config>> Changed(const std::vector<
   }
   const auto names = [](const config::Config& one) {
     std::vector<std::string> all;
+    all.reserve(one.surfaces.size());
     for (const config::Surface& surface : one.surfaces) all.push_back(surface.name);
     return all;
   };
@@ -273,6 +274,7 @@ serve::Arms Recipes::Choose(std::string_view surface, std::span<const assignment
   // Of equal arms one recipe, whatever the order of the hits.
   std::ranges::sort(of_surface, {}, &assignment::Assignment::experiment);
   std::vector<Chosen> chosen;
+  chosen.reserve(of_surface.size());
   for (const assignment::Assignment* hit : of_surface) chosen.emplace_back(hit->experiment, hit->arm);
   serve::Arms arms;
   absl::StatusOr<serve::Recipe> recipe = RecipeOf(surface, chosen);

@@ -236,6 +236,7 @@ absl::StatusOr<std::vector<Metric>> MetricsOf(const v1::Experiment& experiment, 
     const auto found = std::ranges::find(declared, wanted.name(), &Metric::name);
     if (found == declared.end()) {
       std::vector<std::string> names;
+      names.reserve(declared.size());
       for (const Metric& metric : declared) names.push_back(metric.name);
       return absl::InvalidArgumentError(
           fmt::format("experiment {}: found the metric '{}'; expected one of the config: {}", experiment.id(),

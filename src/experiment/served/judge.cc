@@ -119,6 +119,7 @@ class Judge {
 
   void ReadEarned() {
     std::vector<ope::LoggedSlate> slates;
+    slates.reserve(drawn_.size());
     for (const Drawn& drawn : drawn_) slates.push_back(drawn.slate);
     result_.answers = slates.size();
     if (slates.empty()) return;

@@ -59,6 +59,7 @@ std::vector<Estimate> WeekdaysOf(const std::vector<stats::DayEffect>& days) {
     weights += 1 / day.effect.variance;
   }
   std::vector<Estimate> weekdays;
+  weekdays.reserve(sums.size());
   for (const auto& [weekday, sum] : sums) weekdays.push_back({sum.first / sum.second, 1 / sum.second});
   return weekdays;
 }
