@@ -40,6 +40,7 @@ struct TableFiles {
   const Table* table = nullptr;  ///< null: a job's
   std::vector<std::string> paths;
   bool of_one_schema = true;
+  bool by_day = true;  ///< they lie in folders date=DAY: a column
   uint64_t rows = 0;
   std::vector<std::string> damaged;  ///< files that were left out, each with the reason
 };

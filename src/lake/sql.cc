@@ -35,6 +35,7 @@ std::string RowsOf(const TableFiles& files) {
   std::string list;
   for (const std::string& path : files.paths)
     fmt::format_to(std::back_inserter(list), "{}{}", list.empty() ? "" : ", ", Quote(path));
+  if (!files.by_day) return fmt::format("SELECT * FROM read_parquet([{}], hive_partitioning = false)", list);
   const std::string rows = fmt::format(
       "SELECT * FROM read_parquet([{}], hive_partitioning = true, hive_types = {{'date': DATE{}}}{})", list,
       files.table == nullptr ? "" : ", 'hour': BIGINT", files.of_one_schema ? "" : ", union_by_name = true");

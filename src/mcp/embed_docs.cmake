@@ -1,6 +1,6 @@
 # cmake -DROOT=folder -DLIST=file -DOUTPUT=file.cc -P embed_docs.cmake: the documents that LIST names, one a line, as DocTexts().
 file(STRINGS ${LIST} paths)
-set(source "#include \"mcp/doc_index.h\"\nnamespace bowerbird::mcp {\nnamespace {\nconstexpr DocText kDocuments[] = {\n")
+set(source "#include \"mcp/doc_index.h\"\nnamespace bowerbird::mcp {\nnamespace {\nusing namespace std::string_view_literals;\nconstexpr DocText kDocuments[] = {\n")
 foreach(path IN LISTS paths)
   file(READ ${ROOT}/${path} text)
   string(LENGTH "${text}" length)
@@ -12,6 +12,7 @@ foreach(path IN LISTS paths)
     string(APPEND source "R\"bowerbird(${chunk})bowerbird\"\n")
     math(EXPR position "${position} + 8000")
   endwhile()
-  string(APPEND source "\"\"},\n")
+  # With its length: some compilers count no text this long before the program runs.
+  string(APPEND source "\"\"sv},\n")
 endforeach()
 file(WRITE ${OUTPUT} "${source}};\n}  // namespace\nstd::span<const DocText> DocTexts() { return kDocuments; }\n}  // namespace bowerbird::mcp\n")

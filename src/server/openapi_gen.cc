@@ -232,23 +232,42 @@ class Generator {
         .EndObject();
   }
 
-  /// Every status that the server may answer instead, each a problem document.
-  static void ProblemAnswers(JsonWriter* json, bool needs_key) {
+  static void ProblemContent(JsonWriter* json) {
+    json->Key("application/problem+json").BeginObject().Key("schema").BeginObject();
+    json->Key("$ref").String("#/components/schemas/Problem").EndObject().EndObject();
+  }
+
+  /// A status that is a message of another protocol, or a problem document where the request did not get that far.
+  void FailureAnswer(JsonWriter* json, const char* status, const pb::Descriptor* failure) {
+    json->Key(status).BeginObject().Key("description").String(CommentOf(failure)).Key("content").BeginObject();
+    json->Key("application/json").BeginObject().Key("schema").BeginObject();
+    Reference(json, failure);
+    json->EndObject().EndObject();
+    ProblemContent(json);
+    json->EndObject().EndObject();
+  }
+
+  /// Every status that the server may answer instead, each a problem document, but for 400 and 404 of `failure`.
+  void ProblemAnswers(JsonWriter* json, bool needs_key, const pb::Descriptor* failure = nullptr) {
     for (const char* status : {"400", "401", "403", "404", "409", "413", "415", "429", "431", "503", "504"}) {
       const std::string_view text = status;
       if (!needs_key && (text == "401" || text == "403")) continue;
+      if (failure != nullptr && (text == "400" || text == "404")) {
+        FailureAnswer(json, status, failure);
+        continue;
+      }
       json->Key(text).BeginObject().Key("$ref").String("#/components/responses/Problem").EndObject();
     }
   }
   static void ProblemResponse(JsonWriter* json) {
     json->Key("responses").BeginObject().Key("Problem").BeginObject();
     json->Key("description").String("What went wrong, and what would be accepted.");
-    json->Key("content").BeginObject().Key("application/problem+json").BeginObject().Key("schema").BeginObject();
-    json->Key("$ref").String("#/components/schemas/Problem");
-    json->EndObject().EndObject().EndObject().EndObject().EndObject();
+    json->Key("content").BeginObject();
+    ProblemContent(json);
+    json->EndObject().EndObject().EndObject();
   }
 
-  static void DocumentOperation(JsonWriter* json, const Document& document) {
+  void DocumentOperation(JsonWriter* json, const Document& document) {
     json->Key(document.path).BeginObject().Key("get").BeginObject().Key("operationId").String(document.id);
     json->Key("tags").BeginArray().String("Operations").EndArray().Key("summary").String(document.summary);
     json->Key("responses").BeginObject().Key("200").BeginObject().Key("description").String("Done.").Key("content");
@@ -313,7 +332,8 @@ class Generator {
     json->EndObject().EndObject();
     if (rule.protobuf()) ProtobufContent(json, method->output_type());
     json->EndObject().EndObject();
-    ProblemAnswers(json, !rule.scope().empty());
+    ProblemAnswers(json, !rule.scope().empty(),
+                   rule.failure().empty() ? nullptr : method->file()->FindMessageTypeByName(rule.failure()));
     json->EndObject();
     if (!rule.scope().empty()) {
       json->Key("security")

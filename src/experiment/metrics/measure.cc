@@ -50,6 +50,7 @@ absl::StatusOr<Statistics> Measure(lake::Lake* lake, const StatisticsQuestion& q
     lake::TableFiles answer;
     answer.name = "answer";
     answer.paths = {rows->file};
+    answer.by_day = false;
     tables = {answer};
     query.sql = "SELECT * FROM answer";
   }
