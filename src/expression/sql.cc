@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -115,11 +116,11 @@ std::string SqlText(std::string_view text) {
   std::string literal = "'";
   bool parts = false;
   for (const char c : text) {
-    if (c == '\\') {
-      literal += "', chr(92), '";
+    if (c == '\\' || c == '\'') {
+      fmt::format_to(std::back_inserter(literal), "', chr({}), '", static_cast<int>(c));
       parts = true;
     } else {
-      literal.append(c == '\'' ? 2 : 1, c);
+      literal += c;
     }
   }
   literal += "'";

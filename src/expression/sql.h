@@ -19,7 +19,8 @@ using SqlColumn = std::function<std::string(uint32_t attribute)>;
 std::optional<std::string> ToSql(std::string_view text, const Schema& schema, const SqlColumn& column,
                                  CompileError* error);
 
-/// A text as a literal that both engines read as these bytes: Spark takes a backslash for the begin of an escape.
+/// A text as a literal that both engines read as these bytes: Spark takes a backslash for the begin of an escape, and a
+/// quote that is written twice for the end of one literal and the begin of the next.
 std::string SqlText(std::string_view text);
 /// A finite number as a literal of type DOUBLE.
 std::string SqlNumber(double number);

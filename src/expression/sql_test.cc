@@ -49,10 +49,10 @@ TEST(SqlTest, SaysEachComparisonInSql) {
 }
 
 TEST(SqlTest, TextsEndWhereTheyEnd) {
-  EXPECT_EQ(SqlText("it's"), "'it''s'");
-  EXPECT_EQ(SqlText("'; DROP TABLE x; --"), "'''; DROP TABLE x; --'");
+  EXPECT_EQ(SqlText("it's"), "concat('it', chr(39), 's')");
+  EXPECT_EQ(SqlText("'; DROP TABLE x; --"), "concat('', chr(39), '; DROP TABLE x; --')");
   // Spark takes \' for a quote within the text.
-  EXPECT_EQ(SqlText("\\' OR TRUE --"), "concat('', chr(92), ''' OR TRUE --')");
+  EXPECT_EQ(SqlText("\\' OR TRUE --"), "concat('', chr(92), '', chr(39), ' OR TRUE --')");
 }
 
 TEST(SqlTest, NumbersAreDoubles) {
