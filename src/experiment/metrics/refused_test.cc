@@ -72,8 +72,8 @@ TEST_F(RefusedTest, NamesAreValuesAndNothingElse) {
   experiment_.mutable_arms(0)->set_name("' OR 1=1 --");
   const auto sql = StatisticsSql(question_, lake::Engine::kDuckDb);
   ASSERT_TRUE(sql.ok()) << sql.status();
-  EXPECT_THAT(*sql, HasSubstr("x.experiment = 'it''s {{end}}'"));
-  EXPECT_THAT(*sql, HasSubstr("WHEN ''' OR 1=1 --' THEN 0"));
+  EXPECT_THAT(*sql, HasSubstr("x.experiment = concat('it', chr(39), 's {{end}}')"));
+  EXPECT_THAT(*sql, HasSubstr("WHEN concat('', chr(39), ' OR 1=1 --') THEN 0"));
 }
 
 }  // namespace
