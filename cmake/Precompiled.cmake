@@ -10,11 +10,14 @@ set(_precompiled
   <google/protobuf/generated_message_util.h> <google/protobuf/map.h> <google/protobuf/map_entry.h> <google/protobuf/map_field_inl.h>
   <google/protobuf/message.h> <google/protobuf/repeated_field.h> <google/protobuf/unknown_field_set.h>)
 
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
 function(bowerbird_precompile target)
   cmake_parse_arguments(P "" "" "LIBS;HEADERS" ${ARGN})
   target_link_libraries(${target} PUBLIC bowerbird_options absl::flat_hash_map absl::statusor absl::synchronization fmt::fmt protobuf::libprotobuf ${P_LIBS})
   target_compile_options(${target} PRIVATE ${BOWERBIRD_PRECOMPILE_OPTIONS})
   target_precompile_headers(${target} PRIVATE ${_precompiled} ${P_HEADERS})
+  # Without ccache, which is to know the outcome by what it was made of.
+  set_target_properties(${target} PROPERTIES CXX_COMPILER_LAUNCHER "${Python3_EXECUTABLE};${CMAKE_SOURCE_DIR}/tools/precompile.py")
 endfunction()
 add_library(bowerbird_precompiled STATIC ${CMAKE_BINARY_DIR}/precompiled.cc)
 bowerbird_precompile(bowerbird_precompiled)

@@ -38,7 +38,7 @@ const STEPS = [
   ["Not hidden, seen or shown", ["hidden", "seen", "excluded", "shown_earlier", "is_the_item"]],
   ["Found by a generator", ["not_proposed", "candidates_max"]],
   ["Ranked high enough", ["ranked_below", "buried", "seen_demoted"]],
-  ["Kept by the blend", ["category_cap", "diversity", "displaced_by_pin", "not_drawn"]],
+  ["Kept by the blend", ["category_cap", "diversity", "displaced_by_pin", "not_drawn", "not_drafted"]],
 ];
 
 /** An item's way to the first page of the feed, up to the step that ended it. */

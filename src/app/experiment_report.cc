@@ -8,6 +8,8 @@
 
 #include "base/status_macros.h"
 #include "config/metrics.h"
+#include "experiment/assignment/check.h"
+#include "experiment/metrics/interleaved.h"
 #include "experiment/metrics/measure.h"
 #include "experiment/verdict/power.h"
 #include "experiment/verdict/verdict.h"
@@ -48,6 +50,11 @@ absl::StatusOr<v1::ExperimentResults> ReportExperiment(App& app, const v1::Exper
   question.end_us = experiment.stopped_us() > 0 ? experiment.stopped_us() : app.clock().NowUs();
   question.segment = view.segment;
   question.others = view.others;
+  if (experiment::assignment::IsInterleaved(experiment)) {
+    ASSIGN_OR_RETURN(const metrics::InterleavedStatistics statistics,
+                     metrics::MeasureInterleaved(&app.lake(), question, OptionsOf(app, view)));
+    return experiment::verdict::JudgeInterleaved(experiment, question.metrics, statistics);
+  }
   ASSIGN_OR_RETURN(const metrics::Statistics statistics, metrics::Measure(&app.lake(), question, OptionsOf(app, view)));
   return experiment::verdict::Judge(experiment, question.metrics, statistics);
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <utility>
@@ -105,6 +106,29 @@ absl::StatusOr<std::unique_ptr<state::State>> FoldUntil(App& app, const std::sha
   return state;
 }
 
+/// Null of an empty version.
+absl::StatusOr<std::shared_ptr<const rank::Trained>> PastRanker(App& app, const std::string& surface,
+                                                                const std::string& version) {
+  if (version.empty()) return nullptr;
+  auto trained = OpenRanker(app.registry(), surface, version);
+  if (!trained.ok()) return Gone(fmt::format("ranker {}: {}", version, std::string(trained.status().message())));
+  return *std::move(trained);
+}
+
+/// The inputs of the rankings that the record was drafted out of.
+absl::StatusOr<std::vector<serve::InterleavedArm>> PastArms(App& app, const v1::ServedRecord& record,
+                                                            const serve::Inputs& inputs) {
+  std::vector<serve::InterleavedArm> arms;
+  for (const v1::DraftedRanking& ranking : record.draft().rankings()) {
+    serve::InterleavedArm& arm = arms.emplace_back(ranking.arm(), inputs);
+    ASSIGN_OR_RETURN(arm.inputs.config, FindConfig(app, ranking.config_version()));
+    ASSIGN_OR_RETURN(arm.inputs.ranker.trained, PastRanker(app, record.request().surface(), ranking.ranker()));
+    arm.inputs.ranker.missing =
+        std::ranges::find(ranking.degraded(), serve::kRankerMissing) != ranking.degraded().end();
+  }
+  return arms;
+}
+
 }  // namespace
 
 absl::StatusOr<v1::ServedRecord> FindServed(const log::EventLog& log, std::string_view request_id) {
@@ -139,12 +163,7 @@ absl::StatusOr<serve::ReplayReport> ReplayAnswer(App& app, const v1::ServedRecor
   serve::Inputs inputs;
   serve::RestoreFromRecord(record, &inputs);
   inputs.hasher = app.hasher();
-  if (!record.ranker().empty()) {
-    const auto trained = OpenRanker(app.registry(), record.request().surface(), record.ranker());
-    if (!trained.ok())
-      return Gone(fmt::format("ranker {}: {}", record.ranker(), std::string(trained.status().message())));
-    inputs.ranker.trained = *trained;
-  }
+  ASSIGN_OR_RETURN(inputs.ranker.trained, PastRanker(app, record.request().surface(), record.ranker()));
   std::vector<std::pair<std::string, std::string>> tables;
   for (const v1::ServedTable& table : record.tables()) tables.emplace_back(table.name(), table.version());
   const auto opened = app.features().OpenVersions(tables);
@@ -177,7 +196,8 @@ absl::StatusOr<serve::ReplayReport> ReplayAnswer(App& app, const v1::ServedRecor
   ASSIGN_OR_RETURN(const auto item_state, FoldUntil(app, inputs.config, scratch_dir + "/items", ends));
   inputs.items = record.item_table() == 0 ? item_state->item_table()
                                           : item_state->PublishItemTable(table_time_us, record.item_table());
-  auto report = serve::ReplayRequest(record, inputs);
+  ASSIGN_OR_RETURN(const std::vector<serve::InterleavedArm> arms, PastArms(app, record, inputs));
+  auto report = serve::ReplayRequest(record, inputs, arms);
   user_state->Stop();
   item_state->Stop();
   fs::remove_all(scratch_dir, ignored);

@@ -1,5 +1,6 @@
 #include "blend/interleave.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <utility>
@@ -14,8 +15,8 @@ namespace {
 
 class Draft {
  public:
-  Draft(std::span<const std::span<const uint64_t>> rankings, uint32_t n, base::Rng& rng)
-      : rankings_(rankings), n_(n), rng_(rng), next_(rankings.size(), 0), order_(rankings.size()) {
+  Draft(std::span<const std::span<const uint64_t>> rankings, uint32_t n, base::Rng& rng, const DraftCaps& caps)
+      : rankings_(rankings), n_(n), rng_(rng), caps_(caps), next_(rankings.size(), 0), order_(rankings.size()) {
     std::iota(order_.begin(), order_.end(), Team{0});
   }
 
@@ -28,6 +29,7 @@ class Draft {
       if (!used_.insert(pin.item).second) {
         return absl::InvalidArgumentError(fmt::format("pins: found item {} twice, expected it once", pin.item));
       }
+      Count(pin.item);
     }
     return absl::OkStatus();
   }
@@ -57,15 +59,31 @@ class Draft {
  private:
   uint64_t Next(Team team) const { return rankings_[team][next_[team]]; }
 
-  /// To the team's best item that is not on the page; false when there is none.
+  /// To the team's best item that may still be placed; false when there is none. What a cap forbids once it forbids to
+  /// the end.
   bool Advance(Team team) {
     size_t& next = next_[team];
-    while (next < rankings_[team].size() && used_.contains(rankings_[team][next])) ++next;
+    while (next < rankings_[team].size() && (used_.contains(rankings_[team][next]) || !Fits(rankings_[team][next])))
+      ++next;
     return next < rankings_[team].size();
+  }
+
+  bool Fits(uint64_t item) const {
+    if (caps_.category_cap == 0) return true;
+    return std::ranges::all_of(caps_.categories(item), [&](uint64_t category) {
+      const auto count = counts_.find(category);
+      return count == counts_.end() || count->second < caps_.category_cap;
+    });
+  }
+
+  void Count(uint64_t item) {
+    if (caps_.category_cap == 0) return;
+    for (const uint64_t category : caps_.categories(item)) ++counts_[category];
   }
 
   void Place(uint64_t item, Team team) {
     used_.insert(item);
+    Count(item);
     page_.push_back({item, team});
   }
 
@@ -102,7 +120,7 @@ class Draft {
   void PlaceOfTheRest() {
     Shuffle();
     for (const Team team : order_) {
-      if (next_[team] == rankings_[team].size()) continue;
+      if (!Advance(team)) continue;
       Place(Next(team), kNoTeam);
       return;
     }
@@ -115,22 +133,25 @@ class Draft {
   const std::span<const std::span<const uint64_t>> rankings_;
   const uint32_t n_;
   base::Rng& rng_;
+  const DraftCaps& caps_;
   std::vector<size_t> next_;  ///< by team
   std::vector<Team> order_;   ///< of this round
   uint64_t agreed_ = 0;
   absl::flat_hash_map<uint64_t, uint64_t> pins_;  ///< by place
   absl::flat_hash_set<uint64_t> used_;
+  absl::flat_hash_map<uint64_t, uint32_t> counts_;  ///< of placed and pinned items, by category
   std::vector<DraftedItem> page_;
 };
 
 }  // namespace
 
 absl::StatusOr<std::vector<DraftedItem>> TeamDraft(std::span<const std::span<const uint64_t>> rankings,
-                                                   std::span<const PinnedItem> pins, uint32_t n, base::Rng& rng) {
+                                                   std::span<const PinnedItem> pins, uint32_t n, base::Rng& rng,
+                                                   const DraftCaps& caps) {
   if (rankings.size() < 2 || rankings.size() > kTeamsMax) {
     return absl::InvalidArgumentError(fmt::format("rankings: found {}, expected 2 to {}", rankings.size(), kTeamsMax));
   }
-  Draft draft(rankings, n, rng);
+  Draft draft(rankings, n, rng, caps);
   RETURN_IF_ERROR(draft.Pin(pins));
   return draft.Run();
 }

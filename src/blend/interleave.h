@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <span>
 #include <vector>
@@ -22,6 +23,13 @@ struct PinnedItem {
   uint64_t item = 0;
 };
 
+/// How many items of one category a page may have, pins among them.
+struct DraftCaps {
+  uint32_t category_cap = 0;  ///< 0: any number
+  /// Of an item; not empty where there is a cap.
+  std::function<std::span<const uint64_t>(uint64_t item)> categories;
+};
+
 struct DraftedItem {
   uint64_t item = 0;
   Team team = kNoTeam;
@@ -39,6 +47,7 @@ struct DraftedItem {
 ///          as likely to have the one more, and to be first: whoever clicks regardless of what the items are prefers
 ///          nobody on average.
 /// Order    a team's items are in its ranking's order.
+/// Caps     what the caps do not allow is passed over, by every team.
 /// Data     best first; equal numbers are the same item in all rankings. A ranking that names an item again means the
 ///          first.
 /// Cost     linear in the items of the rankings.
@@ -47,7 +56,8 @@ struct DraftedItem {
 /// Errors   InvalidArgument: fewer than 2 rankings or more than kTeamsMax, or two pins of one place or item. Pins at
 ///          places from n on are left out.
 absl::StatusOr<std::vector<DraftedItem>> TeamDraft(std::span<const std::span<const uint64_t>> rankings,
-                                                   std::span<const PinnedItem> pins, uint32_t n, base::Rng& rng);
+                                                   std::span<const PinnedItem> pins, uint32_t n, base::Rng& rng,
+                                                   const DraftCaps& caps = {});
 
 /// What an item of a page earned: what was done with it, such as 1 for a click, or the weights of its objectives.
 struct Earned {

@@ -82,6 +82,27 @@ TEST(TeamDraftTest, PinsStandAtTheirPlaceForNobodyAndLastWhereThePageIsTooShort)
   EXPECT_EQ(Drafted({{1}, {1}}, 9, 3, {{8, 5}}).back(), (DraftedItem{5, kNoTeam}));
 }
 
+TEST(TeamDraftTest, PassesOverWhatACapForbids) {
+  // Tens are the category: at most two of each, the pin 31 among them.
+  const std::vector<Ranking> rankings = {{10, 11, 12, 20, 21, 30, 32, 33}, {13, 14, 22, 23, 34, 35, 40, 41}};
+  std::vector<std::span<const uint64_t>> spans(rankings.begin(), rankings.end());
+  std::map<uint64_t, std::vector<uint64_t>> categories;
+  for (uint64_t item = 10; item < 50; ++item) categories[item] = {item / 10};
+  const DraftCaps caps{2, [&](uint64_t item) { return std::span<const uint64_t>(categories[item]); }};
+  const std::vector<PinnedItem> pins = {{1, 31}};
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    base::Rng rng(seed);
+    const auto page = TeamDraft(spans, pins, 8, rng, caps);
+    ASSERT_TRUE(page.ok()) << page.status();
+    std::map<uint64_t, int> counts;
+    for (const DraftedItem& item : *page) ++counts[item.item / 10];
+    EXPECT_EQ(page->size(), 8u);
+    EXPECT_THAT(counts, testing::UnorderedElementsAre(testing::Pair(1, 2), testing::Pair(2, 2), testing::Pair(3, 2),
+                                                      testing::Pair(4, 2)));
+    EXPECT_EQ((*page)[1], (DraftedItem{31, kNoTeam}));
+  }
+}
+
 TEST(TeamDraftTest, RefusesWhatIsNoDraft) {
   base::Rng rng(1);
   const Ranking one{1};

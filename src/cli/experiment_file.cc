@@ -21,9 +21,9 @@ using Kind = TomlValue::Kind;
 namespace dom = simdjson::dom;
 
 /// What a definition is made of; the rest is the server's.
-constexpr std::array<std::string_view, 12> kDefinition = {"id",     "description", "owner",   "layer",
-                                                          "unit",   "targeting",   "arms",    "forced",
-                                                          "sticky", "trigger",     "metrics", "traffic"};
+constexpr std::array<std::string_view, 13> kDefinition = {"id",      "description", "owner",  "layer",  "unit",
+                                                          "design",  "targeting",   "arms",   "forced", "sticky",
+                                                          "trigger", "metrics",     "traffic"};
 
 /// Each leaf of a table of changes as {path, value}.
 absl::Status WriteChanges(const std::string& path, const TomlValue& value, base::JsonWriter* json) {

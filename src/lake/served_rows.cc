@@ -22,6 +22,9 @@ enum ServedColumn : uint8_t {
   kPage,
   kDegraded,
   kItems,
+  kUserKey,
+  kInterleavedBy,
+  kDrafted,
   kServedColumns
 };
 
@@ -40,32 +43,47 @@ void AppendShown(const v1::ServedRecord& record, Column* column) {
   column->EndList();
 }
 
+/// What one arm's ranking alone placed.
+void AppendDrafted(const v1::ServedRecord& record, Column* column) {
+  for (const v1::ServedCandidate& candidate : record.candidates()) {
+    if (candidate.position() == 0 || candidate.team().empty()) continue;
+    Column& drafted = column->child(0);
+    drafted.child(0).Text(candidate.item());
+    drafted.child(1).Text(candidate.team());
+    drafted.EndStruct();
+  }
+  column->EndList();
+}
+
 }  // namespace
 
 const std::vector<Field>& ServedFields() {
-  static const std::vector<Field>& fields =
-      *new std::vector<Field>{{"partition", Kind::kInt32, false, {}},
-                              {"offset", Kind::kInt64, false, {}},
-                              {"append_time", Kind::kTime, false, {}},
-                              {"key", Kind::kBytes, false, {}},
-                              {"record", Kind::kBytes, false, {}},
-                              {"request_id", Kind::kText, true, {}},
-                              {"kind", Kind::kText, true, {}},
-                              {"user", Kind::kText, true, {}},
-                              {"surface", Kind::kText, true, {}},
-                              {"time", Kind::kTime, true, {}},
-                              {"config_version", Kind::kText, true, {}},
-                              {"snapshot", Kind::kText, true, {}},
-                              {"explored", Kind::kBool, true, {}},
-                              {"temperature", Kind::kDouble, true, {}},
-                              {"chain", Kind::kText, true, {}},
-                              {"page", Kind::kInt32, true, {}},
-                              List("degraded", {"element", Kind::kText, true, {}}),
-                              List("items", Struct("element", {{"item", Kind::kText, true, {}},
-                                                               {"position", Kind::kInt32, true, {}},
-                                                               {"rank_score", Kind::kFloat, true, {}},
-                                                               {"final_score", Kind::kFloat, true, {}},
-                                                               {"propensity", Kind::kDouble, true, {}}}))};
+  static const std::vector<Field>& fields = *new std::vector<Field>{
+      {"partition", Kind::kInt32, false, {}},
+      {"offset", Kind::kInt64, false, {}},
+      {"append_time", Kind::kTime, false, {}},
+      {"key", Kind::kBytes, false, {}},
+      {"record", Kind::kBytes, false, {}},
+      {"request_id", Kind::kText, true, {}},
+      {"kind", Kind::kText, true, {}},
+      {"user", Kind::kText, true, {}},
+      {"surface", Kind::kText, true, {}},
+      {"time", Kind::kTime, true, {}},
+      {"config_version", Kind::kText, true, {}},
+      {"snapshot", Kind::kText, true, {}},
+      {"explored", Kind::kBool, true, {}},
+      {"temperature", Kind::kDouble, true, {}},
+      {"chain", Kind::kText, true, {}},
+      {"page", Kind::kInt32, true, {}},
+      List("degraded", {"element", Kind::kText, true, {}}),
+      List("items", Struct("element", {{"item", Kind::kText, true, {}},
+                                       {"position", Kind::kInt32, true, {}},
+                                       {"rank_score", Kind::kFloat, true, {}},
+                                       {"final_score", Kind::kFloat, true, {}},
+                                       {"propensity", Kind::kDouble, true, {}}})),
+      {"user_key", Kind::kInt64, true, {}},
+      {"interleaved_by", Kind::kText, true, {}},
+      List("drafted", Struct("element", {{"item", Kind::kText, true, {}}, {"arm", Kind::kText, true, {}}}))};
   return fields;
 }
 
@@ -93,6 +111,13 @@ void AppendServed(uint32_t partition, const log::Record& record, Batch* batch) {
   batch->column(kPage).Int32(static_cast<int32_t>(served.page()));
   AppendTexts(served.degraded(), &batch->column(kDegraded));
   AppendShown(served, &batch->column(kItems));
+  if (served.user_key() == 0 || served.redacted()) {
+    batch->column(kUserKey).Null();
+  } else {
+    batch->column(kUserKey).Int64(static_cast<int64_t>(served.user_key()));
+  }
+  batch->column(kInterleavedBy).TextOrNull(served.draft().experiment());
+  AppendDrafted(served, &batch->column(kDrafted));
 }
 
 }  // namespace bowerbird::lake

@@ -13,7 +13,7 @@ namespace bowerbird::lake {
 
 /// Grows when a column is added. A file says under which it was written; a reader reads older ones, with null for what
 /// they lack, and refuses newer ones. docs/formats/lake.md lists the columns.
-inline constexpr uint32_t kSchema = 2;
+inline constexpr uint32_t kSchema = 3;
 /// The first columns of every table that follows a topic.
 enum PositionColumn : uint8_t { kPartition, kOffset, kAppendTime, kPositionColumns };
 

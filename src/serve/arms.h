@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -40,6 +41,18 @@ struct Arms {
     Recipe recipe;
   };
   std::vector<Other> others;
+
+  /// A page that is to be drafted out of several rankings; served[arm] is exposed where any team placed an item.
+  struct Interleaved {
+    size_t arm = 0;
+    /// By arm of the experiment; the first is `recipe`, the control's.
+    struct Ranking {
+      std::string arm;
+      Recipe recipe;
+    };
+    std::vector<Ranking> rankings;
+  };
+  std::optional<Interleaved> interleaved;
 };
 
 }  // namespace bowerbird::serve

@@ -16,6 +16,7 @@
 #include "serve/collection.h"
 #include "serve/feature_rows.h"
 #include "serve/history.h"
+#include "serve/interleaved.h"
 #include "serve/item_signals.h"
 #include "serve/profile.h"
 
@@ -52,18 +53,43 @@ bool ShowSame(const AnyAnswer& a, const AnyAnswer& b) {
   return std::ranges::equal(a.items, b.items, {}, &AnswerItem::id, &AnswerItem::id);
 }
 
+/// The arms' inputs of an answer that is drafted out of their rankings; none of any other. Less than the full effort is
+/// the control's: under load nobody computes an answer for each arm.
+std::vector<InterleavedArm> InterleavedArms(const Arms& arms, const std::shared_ptr<const config::Config>& in_force,
+                                            const RankerChoice& promoted, const Inputs& inputs) {
+  std::vector<InterleavedArm> interleaved;
+  if (!arms.interleaved.has_value() || inputs.effort != Effort::kFull) return interleaved;
+  for (const Arms::Interleaved::Ranking& ranking : arms.interleaved->rankings)
+    interleaved.push_back({ranking.arm, By(ranking.recipe, in_force, promoted, inputs)});
+  return interleaved;
+}
+
 /// Decides who is exposed by the answer, and puts the arms into its record.
 template <typename AnyAnswer, typename Answers>
 void RecordArms(const Arms& arms, const AnyAnswer& answer, const Answers& answer_by, v1::ServedRecord* record) {
   for (const v1::ServedArm& arm : arms.served) *record->add_arms() = arm;
+  if (arms.interleaved.has_value()) {
+    const bool placed = std::ranges::any_of(record->candidates(), [](const v1::ServedCandidate& candidate) {
+      return candidate.position() > 0 && !candidate.team().empty();
+    });
+    record->mutable_arms(static_cast<int>(arms.interleaved->arm))->set_exposed(placed);
+  }
   for (const Arms::Other& other : arms.others) {
     v1::ServedArm* arm = record->mutable_arms(static_cast<int>(other.arm));
     if (arm->exposed()) continue;
+    // What another arm would have made of a drafted page is as many answers as there are teams: it counts as exposed,
+    // in every arm alike.
+    if (record->has_draft()) {
+      arm->set_exposed(true);
+      continue;
+    }
     const absl::StatusOr<AnyAnswer> otherwise = answer_by(other.recipe);
     // One arm that could not be answered makes a difference, too.
     if (!otherwise.ok() || !ShowSame(answer, *otherwise)) arm->set_exposed(true);
   }
 }
+
+const std::string& ExperimentOf(const Arms& arms) { return arms.served[arms.interleaved->arm].experiment(); }
 
 /// What a request id ends in: 16 hexadecimal digits, whose number modulo the nodes is the node that made it.
 constexpr size_t kIdDigits = 16;
@@ -196,7 +222,10 @@ absl::StatusOr<Answer> Engine::Recommend(const v1::RecommendRequest& asked, Effo
   const Arms arms = ChooseArms(request.user(), request.surface(), request.context(), &inputs);
   inputs.view = sources_.view();
   for (uint32_t run = 0; run < kRunsMax; ++run) {
-    ASSIGN_OR_RETURN(Answer answer, serve::Recommend(inputs, request));
+    const std::vector<InterleavedArm> interleaved = InterleavedArms(arms, in_force, promoted, inputs);
+    ASSIGN_OR_RETURN(Answer answer, interleaved.empty()
+                                        ? serve::Recommend(inputs, request)
+                                        : RecommendInterleaved(ExperimentOf(arms), interleaved, request));
     std::shared_ptr<const index::LiveView> newest = sources_.view();
     if (newest != inputs.view && Withdrawn(answer.items, *newest, options_.hasher)) {
       inputs.view = std::move(newest);

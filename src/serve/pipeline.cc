@@ -118,25 +118,16 @@ class PageMaker {
       return now_us - std::exchange(last_us, now_us);
     };
     times.check_us = lap();
-    ChoosePins();
-    ApplySeenPolicy();
-    if (!degraded_surface_.has_value() || Personal(*inputs_.config, surface_)) {
-      taste_ = retrieve::MakeTaste(*inputs_.config, *inputs_.view, *inputs_.user);
-    }
-    builder_.emplace(*inputs_.config, surface_, QueryOf());
-    builder_->RunGenerators();
+    Retrieve();
     times.retrieve_us = lap();
 
-    ranker_.emplace(RankRequestOf(inputs_, checked_, taste_));
     KeepBestOfFirstStage();
     for (const auto& [place, pin] : pins_) builder_->Add(pin.item);
     if (builder_->size() < checked_.n) {
       builder_->Fill(checked_.n - builder_->size(), [](const index::ItemHandle&) { return true; });
     }
     for (int round = 0;; ++round) {
-      union_ = builder_->Kept();
-      ranked_ = ranker_->Rank(union_.candidates);
-      judged_ = Judge(inputs_, checked_, union_, ranked_);
+      RankKept();
       times.rank_us += lap();
       BlendPage();
       times.blend_us += lap();
@@ -147,6 +138,31 @@ class PageMaker {
     Finish(&answer);
     times.answer_us = lap();
     times.total_us = last_us - start_us;
+    return answer;
+  }
+
+  /// The page is given.
+  Answer MakeOf(std::span<const PlacedItem> items) {
+    Answer answer;
+    Retrieve();
+    KeepBestOfFirstStage();
+    std::vector<index::ItemHandle> handles(items.size());
+    std::vector<bool> found(items.size());
+    for (size_t i = 0; i < items.size(); ++i) {
+      found[i] = inputs_.view->Find(items[i].key, &handles[i]);
+      if (found[i]) builder_->Add(handles[i]);
+    }
+    RankKept();
+    MarkPins();
+    absl::flat_hash_map<uint64_t, uint32_t> judged_at;
+    for (uint32_t i = 0; i < judged_.size(); ++i) judged_at.emplace(judged_[i].item.key.value, i);
+    for (size_t i = 0; i < items.size(); ++i) {
+      if (!found[i]) continue;
+      const uint32_t at = judged_at.at(items[i].key.value);
+      page_.items.push_back({at, static_cast<float>(judged_[at].score), items[i].pinned, 0});
+      teams_.push_back(items[i].team);
+    }
+    Finish(&answer);
     return answer;
   }
 
@@ -205,13 +221,34 @@ class PageMaker {
     degraded_.push_back("seen_relaxed");
   }
 
-  void BlendPage() {
+  void Retrieve() {
+    ChoosePins();
+    ApplySeenPolicy();
+    if (!degraded_surface_.has_value() || Personal(*inputs_.config, surface_)) {
+      taste_ = retrieve::MakeTaste(*inputs_.config, *inputs_.view, *inputs_.user);
+    }
+    builder_.emplace(*inputs_.config, surface_, QueryOf());
+    builder_->RunGenerators();
+    ranker_.emplace(RankRequestOf(inputs_, checked_, taste_));
+  }
+
+  void RankKept() {
+    union_ = builder_->Kept();
+    ranked_ = ranker_->Rank(union_.candidates);
+    judged_ = Judge(inputs_, checked_, union_, ranked_);
+  }
+
+  void MarkPins() {
     absl::flat_hash_map<uint64_t, const PinRule*> pin_of;
     for (const auto& [place, pin] : pins_) pin_of.emplace(pin.item.key.value, pin.rule);
     for (Judged& judged : judged_) {
       const auto pin = pin_of.find(judged.item.key.value);
       if (pin != pin_of.end()) judged.pin = pin->second;
     }
+  }
+
+  void BlendPage() {
+    MarkPins();
     base::Rng rng(inputs_.seed);
     explored_ = rng.Uniform() < surface_.explore;
     page_ = BlendOf(judged_, {}, explored_ ? &rng : nullptr);
@@ -274,10 +311,14 @@ class PageMaker {
         degraded_.push_back("no_model");
       }
     }
-    const bool filled = std::any_of(page_.items.begin(), page_.items.end(), [&](const blend::Placed& placed) {
-      return !placed.pinned && union_.sources[judged_[placed.candidate].candidate].empty();
-    });
-    if (filled) degraded_.push_back("filled");
+    for (size_t place = 0; place < page_.items.size(); ++place) {
+      const blend::Placed& placed = page_.items[place];
+      // What another ranking's team placed, its own generators found.
+      if (placed.pinned || (place < teams_.size() && !teams_[place].empty())) continue;
+      if (!union_.sources[judged_[placed.candidate].candidate].empty()) continue;
+      degraded_.push_back("filled");
+      break;
+    }
     NameRankerFallback(inputs_, ranked_, &degraded_);
   }
 
@@ -314,6 +355,7 @@ class PageMaker {
     outcome.explored = explored_;
     outcome.temperature = surface_.temperature;
     outcome.degraded = degraded_;
+    outcome.teams = teams_;
     RecordOutcome(outcome, &answer->record);
     if (ranked_.by_trained || ranked_.trained_invalid) answer->record.set_ranker(inputs_.ranker.trained->version);
     if (UnionSampled(answer->record, *inputs_.config)) RecordCutOff(&answer->record);
@@ -332,8 +374,8 @@ class PageMaker {
     const auto blend = [this](std::span<const Judged> judged, const Without& without) {
       return BlendOf(judged, without, nullptr);
     };
-    const PageOutcome outcome{&judgement,    judged_,   &page_,         &query, &builder_->found(),
-                              first_scores_, explored_, seen_excluded_, blend};
+    const PageOutcome outcome{&judgement,    judged_,   &page_,         &query,          &builder_->found(),
+                              first_scores_, explored_, seen_excluded_, !teams_.empty(), blend};
     answer->outcomes = ExplainItems(outcome, request_.explain_items());
   }
 
@@ -353,6 +395,7 @@ class PageMaker {
   rank::Ranked ranked_;
   std::vector<Judged> judged_;
   blend::Page page_;
+  std::vector<std::string> teams_;  ///< of a drafted page, by place
   bool explored_ = false;
   bool seen_excluded_ = false;  ///< seen items left the pool
 };
@@ -363,6 +406,12 @@ absl::StatusOr<Answer> Recommend(const Inputs& inputs, const v1::RecommendReques
   const int64_t start_us = base::MonotonicUs();
   ASSIGN_OR_RETURN(CheckedRequest checked, Check(inputs, request));
   return PageMaker(inputs, request, std::move(checked)).Make(start_us);
+}
+
+absl::StatusOr<Answer> RecommendPlaced(const Inputs& inputs, const v1::RecommendRequest& request,
+                                       std::span<const PlacedItem> page) {
+  ASSIGN_OR_RETURN(CheckedRequest checked, Check(inputs, request));
+  return PageMaker(inputs, request, std::move(checked)).MakeOf(page);
 }
 
 absl::StatusOr<RankAnswer> Rank(const Inputs& inputs, const v1::RankRequest& request) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -86,6 +87,18 @@ inline constexpr uint32_t kChainItemsMax = 5000;  ///< shown on all pages of one
 ///          was found and what would be accepted.
 /// Cost     pipeline_bench.
 absl::StatusOr<Answer> Recommend(const Inputs& inputs, const v1::RecommendRequest& request);
+
+/// An item that stands on a page whatever its score.
+struct PlacedItem {
+  catalog::ItemKey key;
+  std::string team;  ///< of a draft: the arm whose ranking placed it; may be empty
+  bool pinned = false;
+};
+
+/// The page of these items, in this order, as Recommend would answer it: scores, features, explanations and record are
+/// those of `inputs`, propensities there are none. Items that the view does not have are left out.
+absl::StatusOr<Answer> RecommendPlaced(const Inputs& inputs, const v1::RecommendRequest& request,
+                                       std::span<const PlacedItem> page);
 
 /// Scores the caller's candidates with the ranker and the boost and bury rules of the surface. Unknown, withdrawn,
 /// unavailable and hidden ones are left out and named; an item given twice counts once.

@@ -40,6 +40,7 @@ void CompareCandidate(const v1::ServedCandidate& was, const v1::ServedCandidate&
   compare->Field(at + ".final_score", was.final_score(), is.final_score());
   compare->Field(at + ".position", was.position(), is.position());
   compare->Field(at + ".propensity", was.propensity(), is.propensity());
+  compare->Field(at + ".team", was.team(), is.team());
   const auto same_bits = [](float a, float b) { return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b); };
   if (!std::equal(was.features().begin(), was.features().end(), is.features().begin(), is.features().end(),
                   same_bits)) {
@@ -99,6 +100,14 @@ void CompareRecords(const v1::ServedRecord& was, const v1::ServedRecord& is, Com
   for (int i = 0; i < std::min(was.candidates_size(), is.candidates_size()); ++i) {
     CompareCandidate(was.candidates(i), is.candidates(i), i, compare);
   }
+  const auto same_ranking = [](const v1::DraftedRanking& a, const v1::DraftedRanking& b) {
+    return a.arm() == b.arm() && a.config_version() == b.config_version() && a.ranker() == b.ranker() &&
+           std::equal(a.degraded().begin(), a.degraded().end(), b.degraded().begin(), b.degraded().end());
+  };
+  if (!std::equal(was.draft().rankings().begin(), was.draft().rankings().end(), is.draft().rankings().begin(),
+                  is.draft().rankings().end(), same_ranking)) {
+    compare->Differ("draft differs");
+  }
   compare->Field("number of eligible sets", was.eligible_size(), is.eligible_size());
   for (int i = 0; i < std::min(was.eligible_size(), is.eligible_size()); ++i) {
     const v1::EligibleSet &a = was.eligible(i), &b = is.eligible(i);
@@ -134,10 +143,13 @@ void RestoreFromRecord(const v1::ServedRecord& record, Inputs* inputs) {
   }
 }
 
-absl::StatusOr<ReplayReport> ReplayRequest(const v1::ServedRecord& record, const Inputs& inputs) {
+absl::StatusOr<ReplayReport> ReplayRequest(const v1::ServedRecord& record, const Inputs& inputs,
+                                           std::span<const InterleavedArm> interleaved) {
   ReplayReport report;
   if (record.kind() == "recommend") {
-    ASSIGN_OR_RETURN(Answer answer, Recommend(inputs, record.request()));
+    ASSIGN_OR_RETURN(Answer answer, interleaved.empty() ? Recommend(inputs, record.request())
+                                                        : RecommendInterleaved(record.draft().experiment(), interleaved,
+                                                                               record.request()));
     report.again = std::move(answer.record);
   } else if (record.kind() == "rank") {
     v1::RankRequest request;

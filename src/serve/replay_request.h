@@ -1,10 +1,12 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "bowerbird/v1/served.pb.h"
+#include "serve/interleaved.h"
 #include "serve/pipeline.h"
 
 namespace bowerbird::serve {
@@ -23,7 +25,9 @@ struct ReplayReport {
 void RestoreFromRecord(const v1::ServedRecord& record, Inputs* inputs);
 
 /// Runs the record's request again on `inputs` and compares versions, order, candidates, scores, features and
-/// propensities, all exactly. InvalidArgument: a record of an unknown kind, or whose request is refused now.
-absl::StatusOr<ReplayReport> ReplayRequest(const v1::ServedRecord& record, const Inputs& inputs);
+/// propensities, all exactly. `interleaved` are the arms of the record's draft, in its order; none of a record without.
+/// InvalidArgument: a record of an unknown kind, or whose request is refused now.
+absl::StatusOr<ReplayReport> ReplayRequest(const v1::ServedRecord& record, const Inputs& inputs,
+                                           std::span<const InterleavedArm> interleaved = {});
 
 }  // namespace bowerbird::serve

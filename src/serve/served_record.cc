@@ -110,6 +110,7 @@ void RecordOutcome(const Outcome& outcome, v1::ServedRecord* record) {
     candidate->set_final_score(placed.score);
     candidate->set_position(first_position + place);
     candidate->set_propensity(placed.propensity);
+    if (place < outcome.teams.size()) candidate->set_team(outcome.teams[place]);
   }
   for (uint32_t i = 0; i < outcome.judged.size(); ++i) {
     if (logged_at[i] == kNotLogged && (union_sampled || (ranked_sampled && i < kRankedLogged))) log(i, true);

@@ -23,6 +23,7 @@ struct Outcome {
   bool explored = false;
   double temperature = 0;
   std::vector<std::string> degraded;
+  std::span<const std::string> teams;  ///< of a drafted page, by place; else none
 };
 
 /// Versions, offsets, chain, time and seed of `inputs`.

@@ -238,6 +238,10 @@ class Explainer {
   void NotPlaced(uint32_t judged, AnswerOutcome* out) {
     const Judged& one = outcome_.judged[judged];
     const catalog::ItemKey key = one.item.key;
+    if (outcome_.drafted && PlacedWithout({}, key, &ordered_)) {
+      return Drop("blend", "not_drafted",
+                  "the page was drafted out of the rankings of an experiment's arms, and none of them placed it", out);
+    }
     if (outcome_.explored && PlacedWithout({}, key, &ordered_)) {
       return Drop("blend", "not_drawn", "the order was drawn at random (exploration), and it was not drawn", out);
     }

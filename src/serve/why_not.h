@@ -30,6 +30,7 @@ struct PageOutcome {
   std::span<const float> first_scores;
   bool explored = false;
   bool seen_excluded = false;
+  bool drafted = false;  ///< out of several rankings
   /// The page that these candidates, best first, give without a stage, and without a draw.
   absl::FunctionRef<blend::Page(std::span<const Judged>, const Without&)> blend;
 };

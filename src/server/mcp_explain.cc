@@ -35,6 +35,7 @@ void WriteShown(const v1::ServedRecord& record, const v1::ServedCandidate& candi
   json->BeginObject().Key("item").String(candidate.item()).Key("title").String(title);
   json->Key("position").Uint(candidate.position()).Key("rank_score").Float(candidate.rank_score());
   json->Key("final_score").Float(candidate.final_score()).Key("propensity").Double(candidate.propensity());
+  if (!candidate.team().empty()) json->Key("placed_by_arm").String(candidate.team());
   WriteSources(candidate, json);
   json->Key("rules").BeginArray();
   for (const std::string& rule : candidate.rules()) json->String(rule);
@@ -59,6 +60,11 @@ std::string Summary(const v1::ServedRecord& record, size_t shown) {
   text += record.ranker().empty() ? " The score was the recipe's."
                                   : fmt::format(" Ranker {} gave the scores.", record.ranker());
   if (record.explored()) text += " The order was drawn at random on purpose.";
+  if (record.has_draft()) {
+    text += fmt::format(
+        " Experiment {} drafted the order out of the rankings of its arms; scores and features are the control's.",
+        record.draft().experiment());
+  }
   if (record.degraded_size() > 0) text += fmt::format(" The answer took {} fallbacks.", record.degraded_size());
   if (record.redacted()) text += " The user was forgotten since: little is left of it.";
   return text;

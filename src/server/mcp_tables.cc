@@ -53,6 +53,8 @@ constexpr Note kNotes[] = {
     {"", "request_id", "the answer that it was shown in; joins events and served"},
     {"served", "items",
      "what was shown: list of item, position, rank_score, final_score, propensity; unnest(items) makes rows"},
+    {"served", "interleaved_by", "the experiment whose arms' rankings the page was drafted out of"},
+    {"served", "drafted", "what one arm's ranking alone placed: list of item, arm"},
     {"served", "explored", "drawn at random on purpose, so that it can be evaluated"},
     {"served", "chain", "first request of the pages that belong together"},
     {"served", "degraded", "fallbacks that the answer took"},

@@ -209,6 +209,50 @@ TEST_F(ExperimentTest, ByTheAnswerOnlyADifferenceExposes) {
   EXPECT_EQ(One("select count(distinct arm) from exposures where experiment = 'other'"), "2");
 }
 
+TEST_F(ExperimentTest, AnInterleavedPageSaysWhoseItemsAreChosen) {
+  Stop();
+  std::ofstream(dir_ + "/apps/default/bowerbird.toml", std::ios::app)
+      << "\n[metrics.clicks]\nkind = \"mean\"\non = [\"click\"]\n";
+  Start();
+  CreateAndStart("shared", Popular("shared", R"("traffic":1,"design":"interleaved","metrics":[{"name":"clicks"}],
+      "forced":[{"unit":"tester","arm":"popular"}])"));
+  EXPECT_EQ(At(Done("GET", "/v1/experiments/shared/results"), "/decision"), "TOO_EARLY");
+  std::string a_request;
+  for (int i = 0; i < 130; ++i) a_request = At(Recommend(fmt::format("visitor-{}", i)), "/request_id");
+  // A tester sees one arm alone, and nobody holds two arms.
+  Recommend("tester");
+  EXPECT_EQ(One("select count(*) from served where interleaved_by = 'shared'"), "130");
+  EXPECT_EQ(One("select string_agg(distinct arm, ',' order by arm) from exposures where not forced"), "interleaved");
+  EXPECT_EQ(ArmOf("visitor-1", "shared"), "interleaved");
+  EXPECT_EQ(ArmOf("tester", "shared"), "popular");
+  // Every visitor takes what `popular` alone placed first, some of them what the control did, too.
+  const std::string placed = Sql(
+      "select request_id, \\\"user\\\", max(case when one.arm = 'popular' then one.item end), max(case when one.arm = "
+      "'control' then one.item end) from (select request_id, \\\"user\\\", unnest(drafted) as one from served) group "
+      "by all "
+      "order by 1");
+  for (int row = 0; row < 130; ++row) {
+    const auto cell = [&](int column) { return At(placed, fmt::format("/rows/{}/{}", row, column)); };
+    for (const int column : row % 4 == 0 ? std::vector{2, 3} : std::vector{2}) {
+      Done("POST", "/v1/events",
+           fmt::format(R"({{"type":"click","user":"{}","item":"{}","request_id":"{}","client_id":"{}-{}"}})", cell(1),
+                       cell(column), cell(0), row, column));
+    }
+  }
+  const std::string results = Done("GET", "/v1/experiments/shared/results");
+  EXPECT_EQ(At(results, "/decision"), "BETTER") << results;
+  EXPECT_EQ(At(results, "/arm"), "popular");
+  EXPECT_EQ(At(results, "/metrics/0/treatment"), "1");
+  EXPECT_EQ(At(results, "/metrics/0/interleaved/users_for"), "97");
+  EXPECT_EQ(At(results, "/metrics/0/interleaved/users_alike"), "33");
+  EXPECT_EQ(Call("GET", "/v1/experiments/shared/results?segment=surface").status, 400);
+  EXPECT_EQ(Call("POST", "/v1/experiments", Popular("other", R"("traffic":1,"design":"drafted")")).status, 400);
+  Stop();
+  const Outcome replayed = RunProgram({"replay", "--request", a_request, "--dir", dir_});
+  EXPECT_EQ(replayed.exit_status, 0) << replayed.output;
+  EXPECT_THAT(replayed.output, HasSubstr("0 differences"));
+}
+
 TEST_F(ExperimentTest, WhoWasForgottenLeavesTheExposures) {
   CreateAndStart("forgets", Popular("forgets"));
   const std::string user = "somebody-with-a-long-name";

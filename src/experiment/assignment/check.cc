@@ -134,6 +134,49 @@ absl::Status CheckArms(const v1::Experiment& experiment) {
   return CheckFlags(experiment);
 }
 
+/// What an interleaved experiment cannot have: its units are in all arms at once.
+absl::Status CheckDesign(const v1::Experiment& experiment) {
+  if (experiment.design().empty() || experiment.design() == kDesignSplit) return absl::OkStatus();
+  if (!IsInterleaved(experiment)) {
+    return Refuse("design", fmt::format("found {}; expected '{}' or '{}'", Quoted(experiment.design()), kDesignSplit,
+                                        kDesignInterleaved));
+  }
+  RETURN_IF_ERROR(CheckCount("arms", experiment.arms_size(), 2, kInterleavedArmsMax));
+  bool changes = false;
+  for (int i = 0; i < experiment.arms_size(); ++i) {
+    const v1::ExperimentArm& arm = experiment.arms(i);
+    const std::string field = fmt::format("arms[{}]", i);
+    if (arm.name() == kAllArms)
+      return Refuse(field + ".name", fmt::format("found {}; expected another name: it is that of all arms together",
+                                                 Quoted(arm.name())));
+    if (arm.weight() != experiment.arms(0).weight())
+      return Refuse(field + ".weight",
+                    fmt::format("found {}; expected {} as in arm '{}': the arms of an interleaved "
+                                "experiment draft alike",
+                                arm.weight(), experiment.arms(0).weight(), experiment.arms(0).name()));
+    if (!arm.flags().empty())
+      return Refuse(field + ".flags", "found flags; expected none: an interleaved experiment is in all arms at once");
+    changes = changes || arm.changes_size() > 0;
+  }
+  if (!changes) return Refuse("arms", "found no changes in any arm; expected rankings to interleave");
+  if (experiment.unit() != kUserUnit)
+    return Refuse("unit", fmt::format("found {}; expected '{}' for an interleaved experiment",
+                                      Quoted(experiment.unit()), kUserUnit));
+  if (experiment.sticky())
+    return Refuse("sticky", "found true; expected false: an interleaved experiment has no arm to keep");
+  if (experiment.trigger() == kTriggerAnswer)
+    return Refuse("trigger", fmt::format("found '{}'; expected it to be left out: an interleaved answer exposes where "
+                                         "any arm alone placed an item",
+                                         kTriggerAnswer));
+  for (int i = 0; i < experiment.metrics_size(); ++i) {
+    if (experiment.metrics(i).role() == v1::ExperimentMetric::GUARDRAIL)
+      return Refuse(fmt::format("metrics[{}].role", i),
+                    "found a guardrail; expected primary or secondary: what harms a "
+                    "user is no item's, so an interleaved experiment cannot tell");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckForced(const v1::Experiment& experiment) {
   RETURN_IF_ERROR(CheckCount("forced", experiment.forced_size(), 0, kForcedMax));
   std::set<std::string> units;
@@ -182,6 +225,7 @@ bool IsId(std::string_view text) {
 void FillDefaults(v1::Experiment* experiment) {
   if (experiment->unit().empty()) experiment->set_unit(std::string(kUserUnit));
   if (experiment->trigger().empty()) experiment->set_trigger(std::string(kTriggerRecipe));
+  if (experiment->design().empty()) experiment->set_design(std::string(kDesignSplit));
 }
 
 absl::Status Check(const v1::Experiment& experiment, const expression::Schema& schema,
@@ -199,6 +243,7 @@ absl::Status Check(const v1::Experiment& experiment, const expression::Schema& s
                                          kTriggerRecipe, kTriggerAnswer));
   }
   RETURN_IF_ERROR(CheckMetrics(experiment, has_metric));
+  RETURN_IF_ERROR(CheckDesign(experiment));
   if (!(experiment.traffic() > 0 && experiment.traffic() <= 1))
     return Refuse("traffic", fmt::format("found {}; expected a share in (0, 1]", experiment.traffic()));
   return absl::OkStatus();

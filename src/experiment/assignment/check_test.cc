@@ -5,6 +5,9 @@
 
 #include <functional>
 #include <limits>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "catalog/problem.h"
 #include "experiment/assignment/experiment_for_test.h"
@@ -48,6 +51,55 @@ TEST(CheckTest, TakesWhatIsWhole) {
   EXPECT_TRUE(CheckOne(Draft("a")).ok());
   const absl::Status full = CheckOne(Full());
   EXPECT_TRUE(full.ok()) << full;
+}
+
+/// Full(), as an interleaved experiment may be.
+v1::Experiment Interleaved() {
+  v1::Experiment experiment = Full();
+  experiment.set_design("interleaved");
+  for (v1::ExperimentArm& arm : *experiment.mutable_arms()) arm.clear_flags();
+  experiment.mutable_metrics(0)->set_role(v1::ExperimentMetric::PRIMARY);
+  experiment.mutable_metrics(0)->set_harm_max(0);
+  return experiment;
+}
+
+TEST(CheckTest, AnInterleavedExperimentHasNothingThatIsOfOneArmAlone) {
+  const absl::Status whole = CheckOne(Interleaved());
+  EXPECT_TRUE(whole.ok()) << whole;
+  const std::vector<std::pair<std::string, std::function<void(v1::Experiment*)>>> spoilt = {
+      {"arms", [](auto* e) { e->mutable_arms(1)->clear_changes(); }},
+      {"arms[1].name",
+       [](auto* e) {
+         e->clear_forced();
+         e->mutable_arms(1)->set_name("interleaved");
+       }},
+      {"arms[1].weight", [](auto* e) { e->mutable_arms(1)->set_weight(3); }},
+      {"arms[0].flags",
+       [](auto* e) {
+         for (auto& arm : *e->mutable_arms()) (*arm.mutable_flags())["on"].set_bool_value(true);
+       }},
+      {"unit", [](auto* e) { e->set_unit("device"); }},
+      {"sticky", [](auto* e) { e->set_sticky(true); }},
+      {"trigger", [](auto* e) { e->set_trigger("answer"); }},
+      {"metrics[0].role",
+       [](auto* e) {
+         e->mutable_metrics(0)->set_role(v1::ExperimentMetric::GUARDRAIL);
+         e->mutable_metrics(0)->set_harm_max(0.1);
+       }},
+      {"arms",
+       [](auto* e) {
+         for (int i = 0; i < 15; ++i) {
+           *e->add_arms() = e->arms(1);
+           e->mutable_arms()->rbegin()->set_name("more-" + std::to_string(i));
+         }
+       }},
+      {"design", [](auto* e) { e->set_design("drafted"); }},
+  };
+  for (const auto& [field, spoil] : spoilt) {
+    v1::Experiment experiment = Interleaved();
+    spoil(&experiment);
+    EXPECT_EQ(catalog::FromStatus(CheckOne(experiment)).field, field);
+  }
 }
 
 struct Refused {

@@ -104,7 +104,8 @@ absl::StatusOr<v1::Experiment> Experiments::Start(std::string_view id) {
     // The config may be another one than when it was made.
     RETURN_IF_ERROR(CheckWhole(experiment));
     const std::vector<v1::Experiment> all = definitions_.All();
-    RETURN_IF_ERROR(CheckConflicts(experiment, all));
+    ASSIGN_OR_RETURN(const RecipeSource source, sources_.recipes());
+    RETURN_IF_ERROR(CheckConflicts(experiment, all, source));
     return assignment::Start(std::move(experiment), all, sources_.clock->NowUs());
   });
 }

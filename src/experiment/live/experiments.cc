@@ -237,10 +237,12 @@ absl::StatusOr<v1::AssignResponse> Experiments::Assign(const v1::AssignRequest& 
     arm->set_why(std::string(assignment::WhyName(one.why)));
     arm->set_revision(running.definition.revision());
     if (one.arm < 0) continue;
-    arm->set_arm(running.arm(one.arm).name());
+    const bool in_all = assignment::IsInterleaved(running.definition) && one.why != Why::kForced;
+    arm->set_arm(in_all ? std::string(assignment::kAllArms) : running.arm(one.arm).name());
     *arm->mutable_flags() = running.arm(one.arm).flags();
     for (const auto& [flag, value] : running.arm(one.arm).flags()) (*response.mutable_flags())[flag] = value;
-    if (!request.expose() || (request.experiments().empty() && !IsProducts(running.definition))) continue;
+    // An interleaved page exposes by itself: nobody else can act on all arms.
+    if (!request.expose() || in_all || (request.experiments().empty() && !IsProducts(running.definition))) continue;
     const auto unit = std::ranges::find(units, running.definition.unit(), &Unit::kind);
     Expose(running, arm->arm(), one.why == Why::kForced, unit->id, user, now_us, "", "");
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "base/status_macros.h"
@@ -136,8 +137,39 @@ std::vector<std::string> ChangedSurfaces(std::span<const ArmEffect> effects, con
   return surfaces;
 }
 
-absl::Status CheckConflicts(const v1::Experiment& experiment, std::span<const v1::Experiment> running) {
+namespace {
+
+/// A page is drafted by one experiment at most.
+absl::Status CheckDrafts(const v1::Experiment& experiment, std::span<const v1::Experiment> running,
+                         const RecipeSource& source) {
+  if (!assignment::IsInterleaved(experiment)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::vector<ArmEffect> effects, EffectsOf(experiment, source));
+  const std::vector<std::string> surfaces = ChangedSurfaces(effects, source);
+  for (const v1::Experiment& other : running) {
+    if (other.state() != v1::Experiment::RUNNING || other.id() == experiment.id() ||
+        !assignment::IsInterleaved(other) || assignment::LayerOf(other) == assignment::LayerOf(experiment))
+      continue;
+    const auto of_other = EffectsOf(other, source);
+    if (!of_other.ok()) continue;
+    for (const std::string& surface : ChangedSurfaces(*of_other, source)) {
+      if (std::ranges::find(surfaces, surface) == surfaces.end()) continue;
+      return catalog::ToStatus(
+          {"failed_precondition", "design",
+           fmt::format("answers of surface '{}' are interleaved by experiment '{}', too, which runs in another layer; "
+                       "expected both in one layer, so that no page is drafted by both",
+                       surface, other.id())},
+          absl::StatusCode::kFailedPrecondition);
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CheckConflicts(const v1::Experiment& experiment, std::span<const v1::Experiment> running,
+                            const RecipeSource& source) {
   const std::string layer = assignment::LayerOf(experiment);
+  RETURN_IF_ERROR(CheckDrafts(experiment, running, source));
   const auto refuse = [](int arm, std::string_view field, std::string_view what, const v1::Experiment& other) {
     return catalog::ToStatus(
         {"failed_precondition", fmt::format("arms[{}].{}", arm, field),
@@ -263,6 +295,24 @@ absl::StatusOr<serve::Recipe> Recipes::RecipeOf(std::string_view surface, std::s
   return recipe;
 }
 
+void Recipes::AddInterleaved(std::string_view surface, std::vector<Chosen> chosen, size_t drafted, serve::Arms* arms) {
+  const Effect& effect = effects_[chosen[drafted].first];
+  if (std::ranges::find(effect.exposing, surface) == effect.exposing.end()) return;
+  serve::Arms::Interleaved interleaved;
+  interleaved.arm = drafted;
+  for (size_t arm = 0; arm < effect.arms.size(); ++arm) {
+    chosen[drafted].second = static_cast<int32_t>(arm);
+    absl::StatusOr<serve::Recipe> recipe = RecipeOf(surface, chosen);
+    if (!recipe.ok()) {
+      if (failed_.fetch_add(1) == 0)
+        source_.on_warning(fmt::format("surface '{}': {}", surface, std::string(recipe.status().message())));
+      return;
+    }
+    interleaved.rankings.push_back({effect.arms[arm].arm, *std::move(recipe)});
+  }
+  arms->interleaved = std::move(interleaved);
+}
+
 serve::Arms Recipes::Choose(std::string_view surface, std::span<const assignment::Assignment> hits) {
   const auto touching = by_surface_.find(surface);
   if (touching == by_surface_.end()) return {};
@@ -275,7 +325,14 @@ serve::Arms Recipes::Choose(std::string_view surface, std::span<const assignment
   std::ranges::sort(of_surface, {}, &assignment::Assignment::experiment);
   std::vector<Chosen> chosen;
   chosen.reserve(of_surface.size());
-  for (const assignment::Assignment* hit : of_surface) chosen.emplace_back(hit->experiment, hit->arm);
+  // Where a page is drafted out of all arms, everything else about it is the control's.
+  std::optional<size_t> drafted;
+  for (const assignment::Assignment* hit : of_surface) {
+    const bool drafts = assignment::IsInterleaved(assigner_->running()[hit->experiment].definition) &&
+                        hit->why != assignment::Why::kForced;
+    if (drafts) drafted = chosen.size();
+    chosen.emplace_back(hit->experiment, drafts ? 0 : hit->arm);
+  }
   serve::Arms arms;
   absl::StatusOr<serve::Recipe> recipe = RecipeOf(surface, chosen);
   if (!recipe.ok()) {
@@ -293,6 +350,11 @@ serve::Arms Recipes::Choose(std::string_view surface, std::span<const assignment
     served.set_revision(running.definition.revision());
     served.set_phase(running.phase);
     served.set_forced(of_surface[i]->why == assignment::Why::kForced);
+    if (drafted == i) {
+      served.set_arm(std::string(assignment::kAllArms));
+      AddInterleaved(surface, chosen, i, &arms);
+      continue;
+    }
     if (std::ranges::find(effect.exposing, surface) == effect.exposing.end()) continue;
     if (running.definition.trigger() != assignment::kTriggerAnswer) {
       served.set_exposed(true);

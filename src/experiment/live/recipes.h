@@ -47,8 +47,10 @@ absl::StatusOr<std::vector<ArmEffect>> EffectsOf(const v1::Experiment& experimen
 std::vector<std::string> ChangedSurfaces(std::span<const ArmEffect> effects, const RecipeSource& source);
 
 /// FailedPrecondition, with the field "arms[i].changes": an experiment that runs in another layer changes the same key,
-/// or gives the same flag, so that one user would be in arms that contradict each other.
-absl::Status CheckConflicts(const v1::Experiment& experiment, std::span<const v1::Experiment> running);
+/// or gives the same flag, so that one user would be in arms that contradict each other. With the field "design": two
+/// interleaved ones in two layers would draft the same page.
+absl::Status CheckConflicts(const v1::Experiment& experiment, std::span<const v1::Experiment> running,
+                            const RecipeSource& source);
 
 /// The recipes of all running experiments, and of the combinations that users of several are in.
 ///
@@ -81,6 +83,8 @@ class Recipes {
 
   absl::StatusOr<serve::Recipe> RecipeOf(std::string_view surface, std::span<const Chosen> chosen);
   absl::StatusOr<serve::Recipe> Make(std::string_view surface, std::span<const Chosen> chosen) const;
+  /// What the page is to be drafted out of, by the experiment at `drafted` of the chosen ones.
+  void AddInterleaved(std::string_view surface, std::vector<Chosen> chosen, size_t drafted, serve::Arms* arms);
   void MakeAhead(const std::string& surface);
 
   const std::shared_ptr<const assignment::Assigner> assigner_;

@@ -121,7 +121,7 @@ TEST_F(RecipesTest, ChangedSurfacesAreThoseThatAnswerOtherwiseInSomeArm) {
 TEST_F(RecipesTest, TwoLayersMayNotChangeOneKey) {
   const std::vector<v1::Experiment> running = {*Start(Changing("a", "surfaces.home.weights.fresh", "2", "one"), {}, 1)};
   const auto check = [&](const std::string& path, const std::string& layer) {
-    return CheckConflicts(Changing("b", path, "1", layer), running);
+    return CheckConflicts(Changing("b", path, "1", layer), running, Source());
   };
   EXPECT_THAT(check("surfaces.home.weights.fresh", "two").message(), HasSubstr("changed by experiment 'a', too"));
   EXPECT_FALSE(check("surfaces.home.weights", "two").ok());
@@ -184,6 +184,59 @@ TEST_F(RecipesTest, ByTheAnswerTheOtherArmsAreAnsweredToo) {
   EXPECT_THAT(others(0), ElementsAre(0.4, 0.9));
   EXPECT_THAT(others(1), ElementsAre(0.2, 0.9));
   EXPECT_THAT(others(2), ElementsAre(0.2, 0.4));
+}
+
+TEST_F(RecipesTest, AnInterleavedExperimentIsAnsweredOutOfAllArms) {
+  v1::Experiment experiment = Changing("a", "surfaces.home.diversity", "0.4", "one");
+  experiment.set_design("interleaved");
+  const auto recipes = Make({experiment, Changing("b", "surfaces.home.explore", "0.5", "two")});
+  const auto diversity = [](const serve::Recipe& recipe) {
+    return recipe.config == nullptr ? 0.2 : recipe.config->FindSurface("home")->diversity;
+  };
+  const auto explore = [](const serve::Recipe& recipe) {
+    return recipe.config == nullptr ? 0 : recipe.config->FindSurface("home")->explore;
+  };
+  // Whichever arm was drawn: everybody has all of them, each with what other experiments change.
+  for (const int drawn : {0, 1}) {
+    const Assignment hits[] = {{0, drawn, Why::kDrawn}, {1, 1, Why::kDrawn}};
+    const serve::Arms arms = recipes->Choose("home", hits);
+    EXPECT_EQ(diversity(arms.recipe), 0.2);
+    EXPECT_EQ(explore(arms.recipe), 0.5);
+    EXPECT_EQ(arms.served[0].arm(), "interleaved");
+    EXPECT_FALSE(arms.served[0].exposed()) << "the answer decides";
+    EXPECT_TRUE(arms.served[1].exposed());
+    ASSERT_TRUE(arms.interleaved.has_value());
+    EXPECT_EQ(arms.interleaved->arm, 0u);
+    ASSERT_EQ(arms.interleaved->rankings.size(), 2u);
+    EXPECT_EQ(arms.interleaved->rankings[0].arm, "control");
+    EXPECT_EQ(diversity(arms.interleaved->rankings[0].recipe), 0.2);
+    EXPECT_EQ(arms.interleaved->rankings[1].arm, "treatment");
+    EXPECT_EQ(diversity(arms.interleaved->rankings[1].recipe), 0.4);
+    EXPECT_EQ(explore(arms.interleaved->rankings[1].recipe), 0.5);
+  }
+  // A tester sees one arm alone.
+  const Assignment forced[] = {{0, 1, Why::kForced}};
+  const serve::Arms tested = recipes->Choose("home", forced);
+  EXPECT_FALSE(tested.interleaved.has_value());
+  EXPECT_EQ(tested.served[0].arm(), "treatment");
+  EXPECT_EQ(diversity(tested.recipe), 0.4);
+}
+
+TEST_F(RecipesTest, OnePageIsDraftedByOneExperiment) {
+  v1::Experiment first = Changing("a", "surfaces.home.diversity", "0.4", "one");
+  first.set_design("interleaved");
+  const std::vector<v1::Experiment> running = {*Start(first, {}, 1)};
+  const auto check = [&](const std::string& path, const std::string& layer, const std::string& design) {
+    v1::Experiment second = Changing("b", path, "0.5", layer);
+    second.set_design(design);
+    return CheckConflicts(second, running, Source());
+  };
+  const absl::Status refused = check("surfaces.home.explore", "two", "interleaved");
+  EXPECT_EQ(catalog::FromStatus(refused).field, "design");
+  EXPECT_THAT(refused.message(), HasSubstr("surface 'home' are interleaved by experiment 'a'"));
+  EXPECT_TRUE(check("surfaces.home.explore", "one", "interleaved").ok());
+  EXPECT_TRUE(check("surfaces.home.explore", "two", "split").ok());
+  EXPECT_TRUE(check("surfaces.related.explore", "two", "interleaved").ok());
 }
 
 TEST_F(RecipesTest, AnExperimentThatFitsNoMoreChangesNothingAndIsTold) {

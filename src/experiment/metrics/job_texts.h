@@ -4,8 +4,10 @@
 
 namespace bowerbird::experiment::metrics {
 
-/// jobs/experiment_statistics.sql and jobs/experiment_events.sql, carried in the program.
+/// jobs/experiment_{statistics,events,people,interleaved}.sql, carried in the program.
 std::string_view StatisticsText();
 std::string_view EventsText();
+std::string_view PeopleText();
+std::string_view InterleavedText();
 
 }  // namespace bowerbird::experiment::metrics

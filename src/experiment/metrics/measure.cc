@@ -5,40 +5,33 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/status_macros.h"
 #include "lake/spark.h"
 
 namespace bowerbird::experiment::metrics {
-namespace {
-
-/// The tables that the query reads, none of them damaged.
-absl::StatusOr<std::vector<lake::TableFiles>> TablesOf(lake::Lake* lake, bool of_history) {
+absl::StatusOr<std::vector<lake::TableFiles>> ReadTables(lake::Lake* lake, const std::vector<std::string>& names,
+                                                         std::string_view needed, std::string_view nothing) {
   RETURN_IF_ERROR(lake->CatchUp().status());
   ASSIGN_OR_RETURN(std::vector<lake::TableFiles> tables, lake->Files());
-  const auto is_read = [](const lake::TableFiles& files) {
-    return files.name == "events" || files.name == "exposures" || files.name == "users";
-  };
-  std::erase_if(tables, [&](const lake::TableFiles& files) { return !is_read(files); });
-  bool exposed = of_history;
+  std::erase_if(tables,
+                [&](const lake::TableFiles& files) { return std::ranges::find(names, files.name) == names.end(); });
+  bool there = needed.empty();
   for (const lake::TableFiles& files : tables) {
     if (!files.damaged.empty()) {
       return absl::DataLossError(
           fmt::format("the numbers would lack what these files hold: {}", fmt::join(files.damaged, "; ")));
     }
-    exposed = exposed || (files.name == "exposures" && !files.paths.empty());
+    there = there || (files.name == needed && !files.paths.empty());
   }
-  if (!exposed) return absl::FailedPreconditionError("the lake has no exposures: nobody was shown an arm yet");
+  if (!there) return absl::FailedPreconditionError(fmt::format("the lake has {}", nothing));
   return tables;
 }
 
-}  // namespace
-
-absl::StatusOr<Statistics> Measure(lake::Lake* lake, const StatisticsQuestion& question,
-                                   const MeasureOptions& options) {
-  ASSIGN_OR_RETURN(const std::string sql, StatisticsSql(question, options.engine));
-  ASSIGN_OR_RETURN(std::vector<lake::TableFiles> tables, TablesOf(lake, question.of_history));
+absl::StatusOr<std::string> RunQuery(lake::Lake* lake, std::vector<lake::TableFiles> tables, const std::string& sql,
+                                     const MeasureOptions& options) {
   lake::SqlQuery query;
   query.sql = sql;
   query.limits = options.limits;
@@ -54,8 +47,18 @@ absl::StatusOr<Statistics> Measure(lake::Lake* lake, const StatisticsQuestion& q
     tables = {answer};
     query.sql = "SELECT * FROM answer";
   }
-  ASSIGN_OR_RETURN(const lake::SqlAnswer answer, lake::RunSql(tables, query));
-  return ReadStatistics(question, answer.body);
+  ASSIGN_OR_RETURN(lake::SqlAnswer answer, lake::RunSql(tables, query));
+  return std::move(answer.body);
+}
+
+absl::StatusOr<Statistics> Measure(lake::Lake* lake, const StatisticsQuestion& question,
+                                   const MeasureOptions& options) {
+  ASSIGN_OR_RETURN(const std::string sql, StatisticsSql(question, options.engine));
+  ASSIGN_OR_RETURN(std::vector<lake::TableFiles> tables,
+                   ReadTables(lake, {"events", "exposures", "users"}, question.of_history ? "" : "exposures",
+                              "no exposures: nobody was shown an arm yet"));
+  ASSIGN_OR_RETURN(const std::string answer, RunQuery(lake, std::move(tables), sql, options));
+  return ReadStatistics(question, answer);
 }
 
 }  // namespace bowerbird::experiment::metrics

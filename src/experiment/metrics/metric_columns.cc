@@ -230,6 +230,12 @@ absl::StatusOr<MetricColumns> ColumnsOf(const Metric& metric, size_t index, uint
   return Writer(metric, index, covariate_days, end).Write(member_events);
 }
 
+absl::StatusOr<std::string> CountedAmount(const Metric& metric) {
+  ASSIGN_OR_RETURN(const std::string counts, Counts(metric.source));
+  ASSIGN_OR_RETURN(const std::string amount, Amount(metric.source));
+  return fmt::format("CASE WHEN {} THEN COALESCE({}, 0e0) ELSE 0e0 END", counts, amount);
+}
+
 std::string MomentColumns(std::string_view count, std::string_view in_front, const std::vector<std::string>& values) {
   std::string columns = fmt::format(",\n  CAST({} AS DOUBLE){}", count, in_front);
   const auto constant = [](const std::string& value) { return value == "0e0"; };

@@ -38,6 +38,9 @@ size_t VariableCount(const config::Metric& metric);
 absl::StatusOr<MetricColumns> ColumnsOf(const config::Metric& metric, size_t index, uint32_t covariate_days,
                                         std::string_view end, std::string_view member_events);
 
+/// What an event e counts for a metric, as an expression: its amount, or 0. Errors as above.
+absl::StatusOr<std::string> CountedAmount(const config::Metric& metric);
+
 /// Count, means and comoments over n of these values of a unit, each an expression, beside what stands in front of
 /// them.
 std::string MomentColumns(std::string_view count, std::string_view in_front, const std::vector<std::string>& values);

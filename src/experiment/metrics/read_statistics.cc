@@ -11,6 +11,7 @@
 #include "base/status_macros.h"
 #include "base/time_text.h"
 #include "experiment/metrics/metric_columns.h"
+#include "experiment/metrics/row_reader.h"
 #include "experiment/metrics/statistics_sql.h"
 
 namespace bowerbird::experiment::metrics {
@@ -20,51 +21,6 @@ namespace dom = simdjson::dom;
 
 constexpr int64_t kBucketShift = 100'000;
 constexpr int64_t kDayUs = 86'400'000'000;
-
-absl::Status NotUnderstood(std::string_view what) {
-  return absl::InternalError(fmt::format("the answer to the query of an experiment has {}", what));
-}
-
-/// One row, read from left to right.
-class RowReader {
- public:
-  explicit RowReader(dom::array row) : at_(row.begin()), end_(row.end()) {}
-
-  std::string_view Text() {
-    std::string_view text;
-    if (at_ != end_ && (*at_).get(text) != simdjson::SUCCESS) text = {};  // null
-    Next();
-    return text;
-  }
-  /// 0 for null.
-  double Number() {
-    double number = 0;
-    if (at_ == end_) {
-      broken_ = true;
-      return 0;
-    }
-    if (!(*at_).is_null() && (*at_).get(number) != simdjson::SUCCESS) broken_ = true;
-    Next();
-    return number;
-  }
-  uint64_t Count() {
-    const double number = Number();
-    if (!(number >= 0 && number < 1e18)) broken_ = true;
-    return broken_ ? 0 : static_cast<uint64_t>(number);
-  }
-  bool broken() const { return broken_; }
-
- private:
-  void Next() {
-    if (at_ == end_) {
-      broken_ = true;
-    } else {
-      ++at_;
-    }
-  }
-  dom::array::iterator at_, end_;
-  bool broken_ = false;
-};
 
 MetricCell ReadMetric(const config::Metric& metric, RowReader* row) {
   MetricCell cell;

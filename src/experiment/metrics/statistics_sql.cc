@@ -13,6 +13,7 @@
 #include "base/time_text.h"
 #include "experiment/metrics/job_texts.h"
 #include "experiment/metrics/metric_columns.h"
+#include "experiment/metrics/query_texts.h"
 #include "expression/sql.h"
 #include "lake/job_texts.h"
 
@@ -22,15 +23,7 @@ namespace {
 using config::Metric;
 using expression::SqlText;
 
-constexpr int64_t kDayUs = 86'400'000'000;
 constexpr std::string_view kFixed = ", 0, 0, 0, 0";  // exposures, repeated, events, skewed
-
-std::string DayText(int64_t time_us) { return base::FormatTimeUs(time_us).substr(0, 10); }
-std::string TimeText(int64_t time_us) {
-  std::string text = base::FormatTimeUs(time_us);
-  text.pop_back();
-  return absl::StrReplaceAll(text, {{"T", " "}});
-}
 
 bool IsPrimary(const v1::Experiment& experiment, const std::string& metric) {
   return std::ranges::any_of(experiment.metrics(), [&](const v1::ExperimentMetric& one) {
@@ -152,29 +145,6 @@ void AddOthers(const StatisticsQuestion& question, const Columns& columns, Views
       kFixed, columns.all.moments);
 }
 
-absl::Status Check(const StatisticsQuestion& question) {
-  const v1::Experiment& experiment = *question.experiment;
-  if (experiment.arms_size() < 2) {
-    return absl::InvalidArgumentError(
-        fmt::format("{}: found {} arms; expected two or more", experiment.id(), experiment.arms_size()));
-  }
-  if (experiment.started_us() <= 0)
-    return absl::FailedPreconditionError(fmt::format("{}: it was not started yet", experiment.id()));
-  if (question.end_us <= experiment.started_us()) {
-    return absl::InvalidArgumentError(fmt::format("{}: found the end {}; expected one after the start, {}",
-                                                  experiment.id(), base::FormatTimeUs(question.end_us),
-                                                  base::FormatTimeUs(experiment.started_us())));
-  }
-  return absl::OkStatus();
-}
-
-std::string ArmIndex(const v1::Experiment& experiment) {
-  std::string text = "CASE x.arm";
-  for (int arm = 0; arm < experiment.arms_size(); ++arm)
-    text += fmt::format(" WHEN {} THEN {}", SqlText(experiment.arms(arm).name()), arm);
-  return text + " ELSE -1 END";
-}
-
 /// The day of a time, from 1970-01-01. DuckDB has no quicker way to a date, as it asks for the time zone of each.
 std::string DayOf(std::string_view time, lake::Engine engine) {
   return engine == lake::Engine::kSpark ? fmt::format("datediff(CAST({} AS DATE), DATE '1970-01-01')", time)
@@ -192,12 +162,6 @@ std::string Exposures(const StatisticsQuestion& question) {
       "NULL AND e.merge IS NULL AND e.becomes_key IS NULL AND e.agent IS NULL GROUP BY e.user_key)",
       SqlText(experiment.id()), SqlText(experiment.arms(0).name()), DayText(experiment.started_us()),
       DayText(experiment.started_us() - kDayUs), TimeText(experiment.started_us()), TimeText(question.end_us));
-}
-
-std::string OfTypes(const std::vector<Metric>& metrics) {
-  std::string types;
-  for (const std::string& type : TypesOf(metrics)) types += (types.empty() ? "" : ", ") + SqlText(type);
-  return types.empty() ? "" : fmt::format("\n    AND e.type IN ({})", types);
 }
 
 /// The placeholders of EventsText. `metrics` say which event types are read.
@@ -252,7 +216,7 @@ absl::StatusOr<std::vector<Metric>> MetricsOf(const v1::Experiment& experiment, 
 }
 
 absl::StatusOr<std::string> StatisticsSql(const StatisticsQuestion& question, lake::Engine engine) {
-  RETURN_IF_ERROR(Check(question));
+  RETURN_IF_ERROR(CheckQuestion(question));
   const v1::Experiment& experiment = *question.experiment;
   uint32_t days = 1;  // looked at for events whose clock is wrong, whatever the metrics are
   for (const Metric& metric : question.metrics) days = std::max(days, metric.covariate_days);
@@ -271,9 +235,10 @@ absl::StatusOr<std::string> StatisticsSql(const StatisticsQuestion& question, la
   add("{{marked_users}}", absl::StrReplaceAll(std::string(lake::MarkedUsersText()),
                                               {{"{{day}}", DayText(event_begin_us)},
                                                {"{{day_after}}", DayText(question.end_us + kDayUs)}}));
+  add("{{people}}", std::string(PeopleText()));
   add("{{experiment}}", SqlText(experiment.id()));
   add("{{exposures}}", Exposures(question));
-  add("{{arm_index}}", ArmIndex(experiment));
+  add("{{arm_index}}", ArmIndex(experiment, "x.arm"));
   add("{{exposure_date}}", DayText(experiment.started_us() - kDayUs));
   add("{{begin}}", TimeText(experiment.started_us()));
   add("{{days_shown}}", fmt::format("({} - {})", DayOf("i.at_last", engine), DayOf("i.at", engine)));

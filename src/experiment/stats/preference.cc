@@ -28,18 +28,18 @@ void Count(double difference, Wins* wins) {
   }
 }
 
-/// P(at most `fewer` of `all` tosses, or at least all - fewer).
-double SignTwoSidedP(uint64_t fewer, uint64_t all) {
-  if (2 * fewer >= all) return 1;
-  const double k = static_cast<double>(fewer), n = static_cast<double>(all);
-  return std::min(1.0, 2 * BetaCdf(0.5, n - k, k + 1));
-}
-
 }  // namespace
 
 double Wins::preference() const {
   const double all = static_cast<double>(control) + static_cast<double>(treatment) + static_cast<double>(ties);
   return all > 0 ? (static_cast<double>(treatment) + static_cast<double>(ties) / 2) / all - 0.5 : 0;
+}
+
+double SignPValue(const Wins& wins) {
+  const uint64_t fewer = std::min(wins.control, wins.treatment), all = wins.control + wins.treatment;
+  if (2 * fewer >= all) return 1;
+  const double k = static_cast<double>(fewer), n = static_cast<double>(all);
+  return std::min(1.0, 2 * BetaCdf(0.5, n - k, k + 1));
 }
 
 absl::StatusOr<Preference> ReadPreference(std::span<const RequestCredit> requests, double alpha) {
@@ -64,8 +64,7 @@ absl::StatusOr<Preference> ReadPreference(std::span<const RequestCredit> request
   }
   ASSIGN_OR_RETURN(const Estimate mean, MeanOf("users", means));
   ASSIGN_OR_RETURN(preference.difference, TestAgainstZero(mean, alpha));
-  const Wins& wins = preference.users;
-  preference.sign_p_value = SignTwoSidedP(std::min(wins.control, wins.treatment), wins.control + wins.treatment);
+  preference.sign_p_value = SignPValue(preference.users);
   return preference;
 }
 

@@ -24,12 +24,15 @@ struct Wins {
   bool operator==(const Wins&) const = default;
 };
 
+/// Two-sided: of as many wins without ties, where either is as likely.
+double SignPValue(const Wins& wins);
+
 /// Which of two rankings users prefer.
 struct Preference {
   Wins requests;
   Wins users;               ///< by the sum of a user's requests
   Comparison difference;    ///< treatment less control a request, mean over users of each user's mean
-  double sign_p_value = 1;  ///< two-sided, of the users' wins without ties where either is as likely
+  double sign_p_value = 1;  ///< of the users' wins
 };
 
 /// Reads interleaved requests. A user's requests are alike, so that users and not requests are taken for independent:

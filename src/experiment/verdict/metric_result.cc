@@ -55,24 +55,12 @@ void SetRange(const stats::Interval& interval, v1::ResultRange* range) {
   range->set_high(interval.high);
 }
 
-absl::Status SetEffect(const Estimate& effect, double observations, v1::ResultEffect* out) {
-  ASSIGN_OR_RETURN(const stats::Comparison fixed, stats::TestAgainstZero(effect, kAlpha));
-  ASSIGN_OR_RETURN(const stats::Comparison any_time,
-                   stats::LookAt(effect, observations, {kAlpha, kObservationsTarget}));
-  out->set_value(effect.value);
-  SetRange(fixed.interval, out->mutable_fixed_horizon());
-  out->set_fixed_horizon_p(fixed.p_value);
-  SetRange(any_time.interval, out->mutable_always_valid());
-  out->set_always_valid_p(any_time.p_value);
-  return absl::OkStatus();
-}
-
 /// Relative, where the control is above 0 and far enough away from it.
 absl::Status SetLift(const Estimate& control, const Estimate& treatment, double observations, v1::ResultEffect* out) {
   if (control.value <= 0) return absl::FailedPreconditionError("the control is not above 0");
   ASSIGN_OR_RETURN(const stats::Interval fieller, stats::FiellerLift(control, treatment, kAlpha));
   ASSIGN_OR_RETURN(const Estimate lift, stats::LiftOf(control, treatment));
-  RETURN_IF_ERROR(SetEffect(lift, observations, out));
+  RETURN_IF_ERROR(SetEffect(lift, observations, kObservationsTarget, out));
   SetRange(fieller, out->mutable_fixed_horizon());
   return absl::OkStatus();
 }
@@ -109,7 +97,7 @@ absl::Status Fill(const MetricQuestion& question, const Statistics& statistics, 
   out->set_variance_reduction(values.variance_reduction);
   ASSIGN_OR_RETURN(const Estimate difference, stats::DifferenceOf(control, treatment));
   const double observations = stats::BalancedObservations(values.units[0], values.units[question.arm]);
-  RETURN_IF_ERROR(SetEffect(difference, observations, out->mutable_effect()));
+  RETURN_IF_ERROR(SetEffect(difference, observations, kObservationsTarget, out->mutable_effect()));
   if (!SetLift(control, treatment, observations, out->mutable_lift()).ok()) out->clear_lift();
   ASSIGN_OR_RETURN(const stats::Posterior posterior, stats::PosteriorOf(difference, {}, kAlpha));
   out->set_probability_better(question.metric->up_is_better ? posterior.probability_above_0
@@ -140,7 +128,19 @@ const char* FindingOf(const v1::MetricResult& result, const Metric& metric) {
 
 }  // namespace
 
-v1::MetricResult ResultOf(const MetricQuestion& question, const Statistics& statistics) {
+absl::Status SetEffect(const Estimate& effect, double observations, double observations_target, v1::ResultEffect* out) {
+  ASSIGN_OR_RETURN(const stats::Comparison fixed, stats::TestAgainstZero(effect, kAlpha));
+  ASSIGN_OR_RETURN(const stats::Comparison any_time,
+                   stats::LookAt(effect, observations, {kAlpha, observations_target}));
+  out->set_value(effect.value);
+  SetRange(fixed.interval, out->mutable_fixed_horizon());
+  out->set_fixed_horizon_p(fixed.p_value);
+  SetRange(any_time.interval, out->mutable_always_valid());
+  out->set_always_valid_p(any_time.p_value);
+  return absl::OkStatus();
+}
+
+v1::MetricResult NamedResult(const MetricQuestion& question) {
   v1::MetricResult out;
   const v1::ExperimentMetric& asked = question.experiment->metrics(static_cast<int>(question.index));
   out.set_metric(question.metric->name);
@@ -152,6 +152,11 @@ v1::MetricResult ResultOf(const MetricQuestion& question, const Statistics& stat
   out.set_novelty_p(1);
   out.set_weekday_p(1);
   out.set_segments_p(1);
+  return out;
+}
+
+v1::MetricResult ResultOf(const MetricQuestion& question, const Statistics& statistics) {
+  v1::MetricResult out = NamedResult(question);
   for (const size_t arm : {size_t{0}, question.arm}) {
     const ArmCell cell = statistics.Arm(arm);
     if (cell.metrics.size() > question.index) out.set_cut_units(out.cut_units() + cell.metrics[question.index].cut);

@@ -2,10 +2,12 @@
 
 #include <cstddef>
 
+#include "absl/status/status.h"
 #include "bowerbird/v1/experiment.pb.h"
 #include "bowerbird/v1/experiment_results.pb.h"
 #include "config/metrics.h"
 #include "experiment/metrics/statistics.h"
+#include "experiment/stats/estimate.h"
 
 namespace bowerbird::experiment::verdict {
 
@@ -16,6 +18,14 @@ struct MetricQuestion {
   size_t index = 0;  ///< of the metric
   size_t arm = 1;
 };
+
+/// What is said of the metric before anything is known of it.
+v1::MetricResult NamedResult(const MetricQuestion& question);
+
+/// What is known of an effect at any time, with as many observations as LookAt counts and its boundary narrowest at
+/// `observations_target`, and at a fixed horizon. Errors: those of stats::TestAgainstZero and stats::LookAt.
+absl::Status SetEffect(const stats::Estimate& effect, double observations, double observations_target,
+                       v1::ResultEffect* out);
 
 /// Everything of the metric but what depends on other metrics (p_adjusted, finding) and on days and segments.
 v1::MetricResult ResultOf(const MetricQuestion& question, const metrics::Statistics& statistics);

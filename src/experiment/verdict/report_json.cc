@@ -46,7 +46,16 @@ void Write(const v1::MetricResult& metric, base::JsonWriter* json) {
     Write(segment.fixed_horizon(), json);
     json->EndObject();
   }
-  json->EndArray().EndObject();
+  json->EndArray().Key("interleaved");
+  if (metric.has_interleaved()) {
+    const v1::InterleavedPreference& chosen = metric.interleaved();
+    json->BeginObject().Key("requests").Uint(chosen.requests()).Key("users_for").Uint(chosen.users_for());
+    json->Key("users_against").Uint(chosen.users_against()).Key("users_alike").Uint(chosen.users_alike());
+    json->Key("preference").Double(chosen.preference()).Key("sign_p").Double(chosen.sign_p()).EndObject();
+  } else {
+    json->Null();
+  }
+  json->EndObject();
 }
 
 }  // namespace

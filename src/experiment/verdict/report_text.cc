@@ -44,6 +44,12 @@ std::string ToText(const v1::ExperimentResults& results) {
     text += fmt::format("{:<{}}  {:<9}  {:>12.6g}  {:>12.6g}  {:<34}  {:>5.1f}%  {:>5.1f}%  {}\n", name, width,
                         metric.role(), metric.control(), metric.treatment(), Text(metric),
                         100 * metric.probability_better(), 100 * metric.variance_reduction(), metric.finding());
+    if (metric.has_interleaved()) {
+      const v1::InterleavedPreference& chosen = metric.interleaved();
+      text += fmt::format("  {:<{}}  more from {}: {} users, from the control: {}, alike: {} (sign test p = {:.2g})\n",
+                          "", width, metric.arm(), chosen.users_for(), chosen.users_against(), chosen.users_alike(),
+                          chosen.sign_p());
+    }
     for (const v1::SegmentResult& segment : metric.segments()) {
       text += fmt::format("  {:<{}}  {} users: {:+.4g} ({:+.4g} to {:+.4g})\n",
                           segment.segment().empty() ? "(none)" : segment.segment(), width, segment.units(),

@@ -7,6 +7,7 @@
 #include "bowerbird/v1/experiment.pb.h"
 #include "bowerbird/v1/experiment_results.pb.h"
 #include "config/metrics.h"
+#include "experiment/metrics/interleaved.h"
 #include "experiment/metrics/statistics.h"
 
 /// What an experiment's numbers come to. Pure: equal input gives equal results.
@@ -26,6 +27,12 @@ inline constexpr double kSuccessesMin = 10;
 /// Errors  none: what cannot be said is said to be so, metric by metric.
 v1::ExperimentResults Judge(const v1::Experiment& experiment, const std::vector<config::Metric>& metrics,
                             const metrics::Statistics& statistics);
+
+/// Of an interleaved experiment: which arm's items users chose on pages that all arms share. Every number is of a page,
+/// none says what the metric would be if everybody had the arm; so there are no lifts, no findings of sameness, and no
+/// guardrails.
+v1::ExperimentResults JudgeInterleaved(const v1::Experiment& experiment, const std::vector<config::Metric>& metrics,
+                                       const metrics::InterleavedStatistics& statistics);
 
 /// Why the experiment should stop by itself: a guardrail is harmed, and the numbers can be trusted. The interval that
 /// it goes by is always valid, so that this may be asked as often as one likes.
