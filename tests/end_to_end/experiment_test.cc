@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "end_to_end/program.h"
 
 namespace bowerbird::end_to_end {
@@ -214,20 +215,33 @@ TEST_F(ExperimentTest, AnInterleavedPageSaysWhoseItemsAreChosen) {
   std::ofstream(dir_ + "/apps/default/bowerbird.toml", std::ios::app)
       << "\n[metrics.clicks]\nkind = \"mean\"\non = [\"click\"]\n";
   Start();
-  CreateAndStart("shared", Popular("shared", R"("traffic":1,"design":"interleaved","metrics":[{"name":"clicks"}],
-      "forced":[{"unit":"tester","arm":"popular"}])"));
+  const std::string arms = R"([{"name":"control","weight":1},
+      {"name":"fresh","weight":1,"changes":[{"path":"surfaces.home.generators","value":"[\"fresh\"]"}]}])";
+  CreateAndStart("shared", fmt::format(R"({{"id":"shared","traffic":1,"design":"interleaved","arms":{},
+      "metrics":[{{"name":"clicks"}}],"forced":[{{"unit":"tester","arm":"fresh"}}]}})",
+                                       arms));
+  EXPECT_EQ(Call("GET", "/v1/experiments/shared/results").status, 409) << "nobody was shown anything";
+  // Answers are not waited for by the log.
+  const auto drafted = [&](const std::string& count) {
+    for (int tries = 0; tries < 200; ++tries) {
+      if (One("select count(*) from served where interleaved_by = 'shared'") == count) return true;
+      absl::SleepFor(absl::Milliseconds(50));
+    }
+    return false;
+  };
+  std::string a_request = At(Recommend("visitor-0"), "/request_id");
+  ASSERT_TRUE(drafted("1"));
   EXPECT_EQ(At(Done("GET", "/v1/experiments/shared/results"), "/decision"), "TOO_EARLY");
-  std::string a_request;
-  for (int i = 0; i < 130; ++i) a_request = At(Recommend(fmt::format("visitor-{}", i)), "/request_id");
+  for (int i = 1; i < 130; ++i) a_request = At(Recommend(fmt::format("visitor-{}", i)), "/request_id");
   // A tester sees one arm alone, and nobody holds two arms.
   Recommend("tester");
-  EXPECT_EQ(One("select count(*) from served where interleaved_by = 'shared'"), "130");
+  ASSERT_TRUE(drafted("130"));
   EXPECT_EQ(One("select string_agg(distinct arm, ',' order by arm) from exposures where not forced"), "interleaved");
   EXPECT_EQ(ArmOf("visitor-1", "shared"), "interleaved");
-  EXPECT_EQ(ArmOf("tester", "shared"), "popular");
-  // Every visitor takes what `popular` alone placed first, some of them what the control did, too.
+  EXPECT_EQ(ArmOf("tester", "shared"), "fresh");
+  // Every visitor takes what `fresh` alone placed first, some of them what the control did, too.
   const std::string placed = Sql(
-      "select request_id, \\\"user\\\", max(case when one.arm = 'popular' then one.item end), max(case when one.arm = "
+      "select request_id, \\\"user\\\", max(case when one.arm = 'fresh' then one.item end), max(case when one.arm = "
       "'control' then one.item end) from (select request_id, \\\"user\\\", unnest(drafted) as one from served) group "
       "by all "
       "order by 1");
@@ -241,7 +255,7 @@ TEST_F(ExperimentTest, AnInterleavedPageSaysWhoseItemsAreChosen) {
   }
   const std::string results = Done("GET", "/v1/experiments/shared/results");
   EXPECT_EQ(At(results, "/decision"), "BETTER") << results;
-  EXPECT_EQ(At(results, "/arm"), "popular");
+  EXPECT_EQ(At(results, "/arm"), "fresh");
   EXPECT_EQ(At(results, "/metrics/0/treatment"), "1");
   EXPECT_EQ(At(results, "/metrics/0/interleaved/users_for"), "97");
   EXPECT_EQ(At(results, "/metrics/0/interleaved/users_alike"), "33");

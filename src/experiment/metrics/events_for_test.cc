@@ -100,7 +100,10 @@ class WorldMaker {
     // Some said before that they are another one.
     if (rng_.Bernoulli(0.2)) Become(visitor, "user-3", kTestBeginUs - kTestDayUs);
     std::string to = user;
-    if (n > 0 && rng_.Bernoulli(0.2)) to = fmt::format("visitor-{}", n - 1);
+    // The query follows an id through four others.
+    const bool onward = rng_.Bernoulli(0.2) && n > 0 && hops_ < 3;
+    hops_ = onward ? hops_ + 1 : 0;
+    if (onward) to = fmt::format("visitor-{}", n - 1);
     Become(visitor, to, Within(kTestBeginUs, kTestEndUs));
     if (rng_.Bernoulli(0.1)) AddMark(visitor, "by_hand");
   }
@@ -162,6 +165,7 @@ class WorldMaker {
 
   base::Rng rng_;
   uint64_t prints_ = 0;
+  int hops_ = 0;  ///< from the last visitor to the user whom it became
   TestWorld world_;
 };
 
