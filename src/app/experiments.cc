@@ -10,6 +10,7 @@
 #include "base/json_writer.h"
 #include "base/status_macros.h"
 #include "config/metrics.h"
+#include "experiment/metrics/interleaved.h"
 #include "store/file.h"
 
 namespace bowerbird::app {
@@ -49,6 +50,12 @@ absl::Status App::OpenExperiments() {
   sources.has_metric = [this](std::string_view name) {
     const absl::StatusOr<std::vector<config::Metric>> metrics = DeclaredMetrics(*this);
     return metrics.ok() && std::ranges::find(*metrics, name, &config::Metric::name) != metrics->end();
+  };
+  sources.is_earned_by_items = [this](std::string_view name) {
+    const absl::StatusOr<std::vector<config::Metric>> metrics = DeclaredMetrics(*this);
+    if (!metrics.ok()) return false;
+    const auto found = std::ranges::find(*metrics, name, &config::Metric::name);
+    return found != metrics->end() && experiment::metrics::IsCredit(*found);
   };
   sources.on_warning = [this](const std::string& warning) { Warn(warning); };
   ASSIGN_OR_RETURN(experiments_, live::Experiments::Open(std::move(sources)));

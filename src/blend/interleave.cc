@@ -78,7 +78,11 @@ class Draft {
 
   void Count(uint64_t item) {
     if (caps_.category_cap == 0) return;
-    for (const uint64_t category : caps_.categories(item)) ++counts_[category];
+    const std::span<const uint64_t> categories = caps_.categories(item);
+    for (size_t i = 0; i < categories.size(); ++i) {
+      // Named twice it is one of the category all the same.
+      if (std::ranges::find(categories.first(i), categories[i]) == categories.first(i).end()) ++counts_[categories[i]];
+    }
   }
 
   void Place(uint64_t item, Team team) {
@@ -100,8 +104,14 @@ class Draft {
   /// reason to stop: the last teams would go without a pick.
   void Round() {
     Shuffle();
+    const size_t begin = page_.size();
     for (const Team team : order_) {
-      if (!HasRoom() || !Advance(team)) return;
+      if (!HasRoom()) return;
+      if (!Advance(team)) {
+        // The others took its last item, or the caps did: nobody is to have more for picking earlier.
+        for (size_t place = begin; place < page_.size(); ++place) page_[place].team = kNoTeam;
+        return;
+      }
       Place(Next(team), team);
     }
   }

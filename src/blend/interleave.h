@@ -42,7 +42,7 @@ struct DraftedItem {
 /// No team  where a round begins and all rankings would pick the same item, it stands without a team: who drafted it by
 ///          the coin would earn its clicks for nothing. That covers the common prefix, whose clicks are noise that the
 ///          usual form of the method counts, and the same further down. Pins have no team either, nor has what follows
-///          once a ranking has no item left, as the others would draft more.
+///          once a ranking has no item left, as the others would draft more; nor the round in which that happens.
 /// Fair     two teams differ by one item at most (of more, one whose items the others took may have fewer), and each is
 ///          as likely to have the one more, and to be first: whoever clicks regardless of what the items are prefers
 ///          nobody on average.

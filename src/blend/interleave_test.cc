@@ -103,6 +103,26 @@ TEST(TeamDraftTest, PassesOverWhatACapForbids) {
   }
 }
 
+TEST(TeamDraftTest, ARankingThatTheCapsExhaustWithinARoundLeavesNobodyWithMore) {
+  // Treatment's items are all of one category, of which the control takes some, too: alike for both, whoever picks
+  // first.
+  const std::vector<Ranking> rankings = {{10, 20, 11, 30, 40, 50}, {12, 13, 14, 15}};
+  std::vector<std::span<const uint64_t>> spans(rankings.begin(), rankings.end());
+  std::map<uint64_t, std::vector<uint64_t>> categories;
+  for (uint64_t item = 10; item < 60; ++item) categories[item] = {item / 10, item / 10};
+  for (uint32_t cap = 1; cap <= 4; ++cap) {
+    const DraftCaps caps{cap, [&](uint64_t item) { return std::span<const uint64_t>(categories[item]); }};
+    for (uint64_t seed = 0; seed < 50; ++seed) {
+      base::Rng rng(seed);
+      const auto page = TeamDraft(spans, {}, 6, rng, caps);
+      ASSERT_TRUE(page.ok()) << page.status();
+      std::map<Team, int> picks;
+      for (const DraftedItem& item : *page) ++picks[item.team];
+      EXPECT_EQ(picks[0], picks[1]) << "cap " << cap << ", seed " << seed;
+    }
+  }
+}
+
 TEST(TeamDraftTest, RefusesWhatIsNoDraft) {
   base::Rng rng(1);
   const Ranking one{1};

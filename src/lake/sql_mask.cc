@@ -17,10 +17,10 @@ constexpr std::string_view kUserColumns[] = {"user", "user_id", "anonymous", "be
 /// Texts of the product's, not of a person's.
 constexpr std::string_view kPlainTexts[] = {"topic",  "type", "item",   "surface", "request_id", "config_version",
                                             "mark",   "kind", "chain",  "ranker",  "snapshot",   "seen_by",
-                                            "reason", "unit", "metric", "arm",     "experiment"};
+                                            "reason", "unit", "metric", "arm",     "experiment", "interleaved_by"};
 /// Lists and structs likewise.
-constexpr std::string_view kPlainNested[] = {"degraded", "item_categories", "item_attributes",
-                                             "items",    "candidates",      "sequence"};
+constexpr std::string_view kPlainNested[] = {"degraded",   "item_categories", "item_attributes", "items",
+                                             "candidates", "sequence",        "drafted"};
 
 bool IsIn(std::string_view name, const auto& names) {
   return std::find(std::begin(names), std::end(names), name) != std::end(names);

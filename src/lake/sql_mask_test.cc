@@ -45,6 +45,10 @@ class SqlMaskTest : public LakeTest {
     served.set_request_id("r1");
     served.mutable_request()->set_user("ann@example.com");
     served.mutable_request()->set_surface("home");
+    served.mutable_draft()->set_experiment("shared");
+    served.add_candidates()->set_item("lamp");
+    served.mutable_candidates(0)->set_position(1);
+    served.mutable_candidates(0)->set_team("green");
     Append(log::Topic::kServed, 0, "ann@example.com", served.SerializeAsString());
     EXPECT_TRUE(lake_->CatchUp().ok());
   }
@@ -72,6 +76,8 @@ TEST_F(SqlMaskTest, UsersCanBeCountedAndJoinedButNotNamed) {
             "[[2]]");
   EXPECT_EQ(Rows(fmt::format("select count(*) from events where \"user\" = '{}'", ann)), "[[2]]");
   EXPECT_EQ(Rows("select count(*) from events where \"user\" = 'ann@example.com'"), "[[0]]");
+  EXPECT_EQ(Rows("select interleaved_by, drafted from served where interleaved_by = 'shared'"),
+            R"([["shared",[{"item":"lamp","arm":"green"}]]])");
   EXPECT_EQ(Rows("select type, item, sum(value), max(attributes['stars'].number_value) from events where type is not "
                  "null group by all"),
             R"([["search","lamp",9,4]])")

@@ -18,6 +18,8 @@ inline constexpr std::string_view kDegradedPopular = "popular";
 /// something that is no number.
 inline constexpr std::string_view kRankerMissing = "ranker_missing";
 inline constexpr std::string_view kRankerInvalid = "ranker_invalid";
+/// Items of the page came from no generator.
+inline constexpr std::string_view kDegradedFilled = "filled";
 /// The node that has the user's state did not answer.
 inline constexpr std::string_view kDegradedOwner = "owner_unreachable";
 

@@ -112,10 +112,13 @@ Engine::Engine(Sources sources, const base::Clock* clock, const Options& options
       columns_(options.hasher) {}
 
 void Engine::CountFallback(const v1::ServedRecord& record) {
-  const bool fell_back = std::any_of(record.degraded().begin(), record.degraded().end(), [](const std::string& name) {
-    return name == kRankerMissing || name == kRankerInvalid;
-  });
-  if (fell_back) ++ranker_fallbacks_;
+  const auto fell_back = [](const auto& degraded) {
+    return std::ranges::any_of(
+        degraded, [](const std::string& name) { return name == kRankerMissing || name == kRankerInvalid; });
+  };
+  const bool in_draft = std::ranges::any_of(
+      record.draft().rankings(), [&](const v1::DraftedRanking& ranking) { return fell_back(ranking.degraded()); });
+  if (fell_back(record.degraded()) || in_draft) ++ranker_fallbacks_;
 }
 
 absl::StatusOr<Inputs> Engine::Gather(std::string_view user_id, std::string_view surface, Effort effort) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -65,6 +66,8 @@ absl::StatusOr<Answer> RecommendInterleaved(const std::string& experiment, std::
   ASSIGN_OR_RETURN(const CheckedRequest checked, Check(control, request));
   const v1::RecommendRequest wide = RankingRequest(request);
   v1::Draft draft;
+  bool filled = false;
+  std::map<std::string, v1::ServedTable> tables;  // what any arm read
   draft.set_experiment(experiment);
   std::vector<std::vector<uint64_t>> rankings;
   for (const InterleavedArm& arm : arms) {
@@ -73,6 +76,8 @@ absl::StatusOr<Answer> RecommendInterleaved(const std::string& experiment, std::
     times.retrieve_us += answer.times.retrieve_us;
     times.rank_us += answer.times.rank_us;
     times.blend_us += answer.times.blend_us;
+    filled = filled || std::ranges::find(answer.degraded, kDegradedFilled) != answer.degraded.end();
+    for (const v1::ServedTable& table : answer.record.tables()) tables.emplace(table.name(), table);
     std::vector<uint64_t>& ranking = rankings.emplace_back();
     for (const AnswerItem& item : answer.items) ranking.push_back(control.hasher.Item(item.id).value);
     v1::DraftedRanking* drafted = draft.add_rankings();
@@ -102,6 +107,12 @@ absl::StatusOr<Answer> RecommendInterleaved(const std::string& experiment, std::
   }
   ASSIGN_OR_RETURN(Answer answer, RecommendPlaced(control, request, placed));
   *answer.record.mutable_draft() = std::move(draft);
+  answer.record.clear_tables();
+  for (auto& [name, table] : tables) *answer.record.add_tables() = std::move(table);
+  if (filled) {
+    answer.degraded.emplace_back(kDegradedFilled);
+    answer.record.add_degraded(std::string(kDegradedFilled));
+  }
   times.total_us = base::MonotonicUs() - start_us;
   times.answer_us = times.total_us - times.check_us - times.retrieve_us - times.rank_us - times.blend_us;
   answer.times = times;

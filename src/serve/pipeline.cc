@@ -146,6 +146,7 @@ class PageMaker {
     Answer answer;
     Retrieve();
     KeepBestOfFirstStage();
+    for (const auto& [place, pin] : pins_) builder_->Add(pin.item);
     std::vector<index::ItemHandle> handles(items.size());
     std::vector<bool> found(items.size());
     for (size_t i = 0; i < items.size(); ++i) {
@@ -311,14 +312,11 @@ class PageMaker {
         degraded_.push_back("no_model");
       }
     }
-    for (size_t place = 0; place < page_.items.size(); ++place) {
-      const blend::Placed& placed = page_.items[place];
-      // What another ranking's team placed, its own generators found.
-      if (placed.pinned || (place < teams_.size() && !teams_[place].empty())) continue;
-      if (!union_.sources[judged_[placed.candidate].candidate].empty()) continue;
-      degraded_.push_back("filled");
-      break;
-    }
+    const bool filled = std::any_of(page_.items.begin(), page_.items.end(), [&](const blend::Placed& placed) {
+      return !placed.pinned && union_.sources[judged_[placed.candidate].candidate].empty();
+    });
+    // What stands on a given page, others may have found.
+    if (filled && teams_.empty()) degraded_.emplace_back(kDegradedFilled);
     NameRankerFallback(inputs_, ranked_, &degraded_);
   }
 

@@ -96,7 +96,8 @@ struct PlacedItem {
 };
 
 /// The page of these items, in this order, as Recommend would answer it: scores, features, explanations and record are
-/// those of `inputs`, propensities there are none. Items that the view does not have are left out.
+/// those of `inputs`, propensities there are none, and `degraded` never says that it was filled. Items that the view
+/// does not have are left out.
 absl::StatusOr<Answer> RecommendPlaced(const Inputs& inputs, const v1::RecommendRequest& request,
                                        std::span<const PlacedItem> page);
 

@@ -7,6 +7,7 @@
 
 #include "features/table_for_test.h"
 #include "gtest/gtest.h"
+#include "serve/interleaved.h"
 #include "serve/replay_request.h"
 #include "serve/request_for_test.h"
 
@@ -201,6 +202,20 @@ TEST_F(TableValuesTest, AnAnswerReadsTheVersionsOfItsBegin) {
   const auto newer = replay(features::SetOf({Taste("000002"), Quality()}));
   EXPECT_THAT(newer.differences, Contains("tables differ"));
   EXPECT_GT(replay(nullptr).difference_count, 0u);
+}
+
+TEST_F(TableValuesTest, ADraftRecordsWhatAnyArmReads) {
+  std::vector<InterleavedArm> arms = {{"control", Inputs()}, {"treatment", Inputs()}};
+  const auto treatment = config::Parse(
+      "[surfaces.plain]\ngenerators = ['fresh']\nexplore = 0\nseen = \"allow\"\n[surfaces.plain.features]\n"
+      "\"item.features.quality.score\" = 0.25\n",
+      "");
+  arms[1].inputs.config = treatment.config;
+  const auto answer =
+      RecommendInterleaved("shared", arms, RequestForTest::Request("surface: 'plain' n: 12 user: 'somebody'"));
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  ASSERT_EQ(answer->record.tables_size(), 1) << "the control names none";
+  EXPECT_EQ(answer->record.tables(0).name(), "quality");
 }
 
 TEST_F(TableValuesTest, WhyNotNamesTheTermOfATable) {

@@ -265,6 +265,7 @@ class Explainer {
     if (!request_.pins.empty() && PlacedWithout({.pins = true}, key, &unpinned_)) {
       return Drop("blend", "displaced_by_pin", "pinned items took its place", out);
     }
+    if (outcome_.drafted && !ordered_->items.empty()) out->last_score = ordered_->items.back().score;
     Drop("rank", "ranked_below",
          fmt::format("ranked {} of {} with score {:.4f}, and the page ends at {:.4f}; page {} as things stand",
                      out->rank, out->candidates, out->score, out->last_score, out->page),

@@ -213,7 +213,8 @@ TEST_F(ExperimentTest, ByTheAnswerOnlyADifferenceExposes) {
 TEST_F(ExperimentTest, AnInterleavedPageSaysWhoseItemsAreChosen) {
   Stop();
   std::ofstream(dir_ + "/apps/default/bowerbird.toml", std::ios::app)
-      << "\n[metrics.clicks]\nkind = \"mean\"\non = [\"click\"]\n";
+      << "\n[metrics.clicks]\nkind = \"mean\"\non = [\"click\"]\n[metrics.back]\nkind = \"retention\"\nfrom = 1\nto = "
+         "2\n";
   Start();
   const std::string arms = R"([{"name":"control","weight":1},
       {"name":"fresh","weight":1,"changes":[{"path":"surfaces.home.generators","value":"[\"fresh\"]"}]}])";
@@ -261,6 +262,10 @@ TEST_F(ExperimentTest, AnInterleavedPageSaysWhoseItemsAreChosen) {
   EXPECT_EQ(At(results, "/metrics/0/interleaved/users_alike"), "33");
   EXPECT_EQ(Call("GET", "/v1/experiments/shared/results?segment=surface").status, 400);
   EXPECT_EQ(Call("POST", "/v1/experiments", Popular("other", R"("traffic":1,"design":"drafted")")).status, 400);
+  EXPECT_THAT(Call("POST", "/v1/experiments",
+                   Popular("other", R"("traffic":1,"design":"interleaved","metrics":[{"name":"back"}])"))
+                  .body,
+              HasSubstr("metrics[0].name"));
   Stop();
   const Outcome replayed = RunProgram({"replay", "--request", a_request, "--dir", dir_});
   EXPECT_EQ(replayed.exit_status, 0) << replayed.output;

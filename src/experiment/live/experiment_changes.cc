@@ -34,6 +34,17 @@ absl::StatusOr<v1::Experiment> Experiments::Get(std::string_view id) const {
 absl::Status Experiments::CheckWhole(const v1::Experiment& experiment) const {
   ASSIGN_OR_RETURN(const RecipeSource source, sources_.recipes());
   RETURN_IF_ERROR(assignment::Check(experiment, assignment::TargetingSchema(*source.config), sources_.has_metric));
+  for (int i = 0; i < experiment.metrics_size(); ++i) {
+    const v1::ExperimentMetric& metric = experiment.metrics(i);
+    if (!assignment::IsInterleaved(experiment) || !sources_.is_earned_by_items ||
+        metric.role() != v1::ExperimentMetric::PRIMARY || sources_.is_earned_by_items(metric.name()))
+      continue;
+    return catalog::ToStatus(
+        {"invalid_argument", fmt::format("metrics[{}].name", i),
+         fmt::format("found '{}'; expected a mean or a proportion: it is to be counted by the item "
+                     "that an interleaved page shows",
+                     metric.name())});
+  }
   ASSIGN_OR_RETURN(const std::vector<ArmEffect> effects, EffectsOf(experiment, source));
   const bool changes = std::ranges::any_of(effects, [](const ArmEffect& effect) { return !effect.surfaces.empty(); });
   if (changes && experiment.unit() != assignment::kUserUnit) {
@@ -79,7 +90,9 @@ absl::StatusOr<v1::Experiment> Experiments::Change(
 
 absl::StatusOr<v1::Experiment> Experiments::Edit(v1::Experiment edited) {
   const std::string id = edited.id();
-  return Change(id, [&](const v1::Experiment& experiment) -> absl::StatusOr<v1::Experiment> {
+  return Change(id, [&](v1::Experiment experiment) -> absl::StatusOr<v1::Experiment> {
+    // One that an older version wrote may lack a field that has a default by now.
+    assignment::FillDefaults(&experiment);
     assignment::FillDefaults(&edited);
     RETURN_IF_ERROR(CheckWhole(edited));
     return assignment::Edit(experiment, edited);

@@ -59,6 +59,8 @@ class Experiments {
     /// What arms are made of now.
     std::function<absl::StatusOr<RecipeSource>()> recipes;
     std::function<bool(std::string_view)> has_metric;  ///< empty: any name will do
+    /// Whether one item can earn the metric, so that an interleaved experiment can be decided by it; empty: any can.
+    std::function<bool(std::string_view)> is_earned_by_items;
     std::function<void(const std::string&)> on_warning;
   };
   /// Takes in all that the log has of experiments and exposures.

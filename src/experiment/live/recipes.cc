@@ -295,9 +295,13 @@ absl::StatusOr<serve::Recipe> Recipes::RecipeOf(std::string_view surface, std::s
   return recipe;
 }
 
+bool Recipes::InAllArms(const assignment::Assignment& hit) const {
+  return assignment::IsInterleaved(assigner_->running()[hit.experiment].definition) &&
+         hit.why != assignment::Why::kForced;
+}
+
 void Recipes::AddInterleaved(std::string_view surface, std::vector<Chosen> chosen, size_t drafted, serve::Arms* arms) {
   const Effect& effect = effects_[chosen[drafted].first];
-  if (std::ranges::find(effect.exposing, surface) == effect.exposing.end()) return;
   serve::Arms::Interleaved interleaved;
   interleaved.arm = drafted;
   for (size_t arm = 0; arm < effect.arms.size(); ++arm) {
@@ -328,10 +332,11 @@ serve::Arms Recipes::Choose(std::string_view surface, std::span<const assignment
   // Where a page is drafted out of all arms, everything else about it is the control's.
   std::optional<size_t> drafted;
   for (const assignment::Assignment* hit : of_surface) {
-    const bool drafts = assignment::IsInterleaved(assigner_->running()[hit->experiment].definition) &&
-                        hit->why != assignment::Why::kForced;
-    if (drafts) drafted = chosen.size();
-    chosen.emplace_back(hit->experiment, drafts ? 0 : hit->arm);
+    const std::vector<std::string>& exposing = effects_[hit->experiment].exposing;
+    const bool in_all = InAllArms(*hit);
+    if (in_all && !drafted.has_value() && std::ranges::find(exposing, surface) != exposing.end())
+      drafted = chosen.size();
+    chosen.emplace_back(hit->experiment, in_all ? 0 : hit->arm);
   }
   serve::Arms arms;
   absl::StatusOr<serve::Recipe> recipe = RecipeOf(surface, chosen);
@@ -350,9 +355,9 @@ serve::Arms Recipes::Choose(std::string_view surface, std::span<const assignment
     served.set_revision(running.definition.revision());
     served.set_phase(running.phase);
     served.set_forced(of_surface[i]->why == assignment::Why::kForced);
-    if (drafted == i) {
+    if (InAllArms(*of_surface[i])) {
       served.set_arm(std::string(assignment::kAllArms));
-      AddInterleaved(surface, chosen, i, &arms);
+      if (drafted == i) AddInterleaved(surface, chosen, i, &arms);
       continue;
     }
     if (std::ranges::find(effect.exposing, surface) == effect.exposing.end()) continue;

@@ -83,6 +83,7 @@ class Recipes {
 
   absl::StatusOr<serve::Recipe> RecipeOf(std::string_view surface, std::span<const Chosen> chosen);
   absl::StatusOr<serve::Recipe> Make(std::string_view surface, std::span<const Chosen> chosen) const;
+  bool InAllArms(const assignment::Assignment& hit) const;
   /// What the page is to be drafted out of, by the experiment at `drafted` of the chosen ones.
   void AddInterleaved(std::string_view surface, std::vector<Chosen> chosen, size_t drafted, serve::Arms* arms);
   void MakeAhead(const std::string& surface);

@@ -214,6 +214,18 @@ TEST_F(RecipesTest, AnInterleavedExperimentIsAnsweredOutOfAllArms) {
     EXPECT_EQ(diversity(arms.interleaved->rankings[1].recipe), 0.4);
     EXPECT_EQ(explore(arms.interleaved->rankings[1].recipe), 0.5);
   }
+  // A surface that every arm changes alike is nobody's to draft, and takes nothing from who does.
+  v1::Experiment alike = Changing("c", "surfaces.home.explore", "0.3", "three");
+  *alike.mutable_arms(0)->mutable_changes() = alike.arms(1).changes();
+  alike.set_design("interleaved");
+  const auto with_alike = Make({experiment, alike});
+  const Assignment two[] = {{0, 1, Why::kDrawn}, {1, 1, Why::kDrawn}};
+  const serve::Arms shared = with_alike->Choose("home", two);
+  ASSERT_TRUE(shared.interleaved.has_value());
+  EXPECT_EQ(shared.interleaved->arm, 0u);
+  EXPECT_EQ(shared.served[1].arm(), "interleaved");
+  EXPECT_FALSE(shared.served[1].exposed());
+  EXPECT_EQ(explore(shared.recipe), 0.3);
   // A tester sees one arm alone.
   const Assignment forced[] = {{0, 1, Why::kForced}};
   const serve::Arms tested = recipes->Choose("home", forced);

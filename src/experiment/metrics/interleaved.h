@@ -36,8 +36,8 @@ struct InterleavedStatistics {
 /// Whether an item can earn it: means and proportions, of which a page has done something with an item or not.
 bool IsCredit(const config::Metric& metric);
 
-/// One query in the words that DuckDB and Spark share (jobs/experiment_interleaved.sql). What an item earned on one
-/// page is cut at the quantile `winsorize` of the metric.
+/// One query in the words that DuckDB and Spark share (jobs/experiment_interleaved.sql). What the items of one arm
+/// earned on a page is cut at the quantile `winsorize` of the metric.
 ///
 /// Errors  those of StatisticsSql; InvalidArgument: a segment or others, which are not asked of pages.
 absl::StatusOr<std::string> InterleavedSql(const StatisticsQuestion& question, lake::Engine engine);

@@ -152,9 +152,9 @@ class Judging {
       const auto difference = DifferenceOf(pair);
       if (!difference.ok()) continue;
       const auto found = stats::TestAgainstZero(*difference, kTeamsAlpha);
-      // Nothing varies: the teams placed exactly as many on every page.
-      if (!found.ok()) continue;
-      const double p = std::min(1.0, found->p_value * static_cast<double>(statistics_.placed.size()));
+      // Nothing varies: one side placed so many more on every page, or none did.
+      const double raw = found.ok() ? found->p_value : difference->value == 0 ? 1 : 0;
+      const double p = std::min(1.0, raw * static_cast<double>(statistics_.placed.size()));
       if (p >= least_p) continue;
       least_p = p;
       worst = fmt::format("{:.4g} items a page of {}, {:.4g} of {}", pair.treatment,
