@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 constexpr size_t kReadRecords = 1000;
 constexpr size_t kReadBytes = 8u << 20;
 
-absl::Status Gone(std::string what) { return absl::FailedPreconditionError(std::move(what)); }
+absl::Status Gone(const std::string& what) { return absl::FailedPreconditionError(what); }
 
 /// Calls `visit` for the records of one partition below `end`; a false return stops.
 template <typename Visit>
